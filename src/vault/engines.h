@@ -1,0 +1,29 @@
+/* The two engines of the vault contract. */
+#ifndef VAULT_ENGINES_H
+#define VAULT_ENGINES_H
+
+#include "base/rng.h"
+#include "vault/vault.h"
+
+/* Memory twin for scenarios: survives vault_close when `disk` is given (a crash = closing
+ * with a transaction open, then opening again). */
+struct vault_disk;
+struct vault_disk *vault_disk_new(void);
+void vault_disk_free(struct vault_disk *d);
+/* A deep copy: the restored backup and the cloned home of the scenarios. */
+struct vault_disk *vault_disk_copy(const struct vault_disk *d);
+wax_rc vault_memory_open(struct vault_disk *d, struct vault **ret) WAX_MUST;
+/* Test hook: the n-th put or commit from now fails with rc (0: off). */
+void vault_memory_fail(struct vault_disk *d, unsigned nth, wax_rc rc);
+/* Bytes of all values, for state-leak tests and canary searches. */
+void vault_disk_dump(const struct vault_disk *d, struct buf *out);
+
+/* SQLite with sealed values at `path` (0600), WAL, synchronous=FULL, secure_delete.
+ * store_key: 32 bytes (kept in the secret heap). lock_wait_ms: how long `begin` waits for
+ * another process's transaction. create: makes a new one (WAX_E_EXISTS when there).
+ * WAX_E_DAMAGED: not ours or corrupt (the file is kept); WAX_E_VERSION: newer schema;
+ * WAX_R_MAC: another store key. error: one line for people. */
+wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const struct rng *rng, bool create,
+                         unsigned lock_wait_ms, struct vault **ret, struct buf *error) WAX_MUST;
+
+#endif
