@@ -13,7 +13,8 @@
 
 /* Parses a body of that type. WAX_R_PARSE: not that message, or over a cap (RECORDS 0);
  * WAX_E_TOOBIG: over `cap` bytes; WAX_E_NOMEM. *ret is freed by proto_free. */
-wax_rc proto_unpack(const ProtobufCMessageDescriptor *type, struct bytes in, size_t cap, ProtobufCMessage **ret) WAX_MUST;
+wax_rc proto_unpack(const ProtobufCMessageDescriptor *type, struct bytes in, size_t cap,
+                    ProtobufCMessage **ret) WAX_MUST;
 /* Wipes nothing (bodies are ciphertext and routing); contents: see content_free. NULL is fine. */
 void proto_free(ProtobufCMessage *m);
 /* Appends the packed message. */
