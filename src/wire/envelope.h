@@ -28,9 +28,9 @@ struct env_hdr {
     struct dev_id from, to;
     uint32_t epoch, ctr, pcl;
     struct point e;
-    struct bundle_id bundle;        /* INIT only, else zero */
-    struct bytes kp;                /* 1,184 or none */
-    struct bytes ct;                /* INIT 1,568, MSG 1,088 or none */
+    struct bundle_id bundle; /* INIT only, else zero */
+    struct bytes kp;         /* 1,184 or none */
+    struct bytes ct;         /* INIT 1,568, MSG 1,088 or none */
 };
 
 struct env_fanout {
@@ -43,8 +43,8 @@ struct env_fanout {
 };
 
 struct envelope {
-    struct bytes raw_hdr;           /* the exact bytes */
-    struct bytes body;              /* C ‖ tag */
+    struct bytes raw_hdr; /* the exact bytes */
+    struct bytes body;    /* C ‖ tag */
     struct env_hdr hdr;
     struct env_fanout fanout;
 };
@@ -55,7 +55,8 @@ wax_rc envelope_decode(struct bytes in, struct envelope *ret) WAX_MUST;
 wax_rc env_hdr_decode(struct bytes in, struct env_hdr *ret) WAX_MUST;
 wax_rc env_hdr_encode(const struct env_hdr *h, struct buf *out) WAX_MUST;
 /* hdr ‖ u32 |body| ‖ body ‖ fan-out part. */
-wax_rc envelope_encode(struct bytes hdr, struct bytes body, const struct env_fanout *f, struct buf *out) WAX_MUST;
+wax_rc envelope_encode(struct bytes hdr, struct bytes body, const struct env_fanout *f,
+                       struct buf *out) WAX_MUST;
 /* What the server reads without opening: from, to, fanout id, type and bundle id. The whole
  * envelope is parsed all the same. */
 
@@ -65,23 +66,23 @@ wax_rc envelope_encode(struct bytes hdr, struct bytes body, const struct env_fan
 #define P_MIN 1024
 #define P_MAX 258048
 
-struct p_checkpoint {               /* 124 bytes of P; all zero: none */
+struct p_checkpoint { /* 124 bytes of P; all zero: none */
     uint8_t b[124];
 };
 
 struct payload {
-    struct hash32 r32;              /* random, not secret towards the recipient */
-    uint64_t start;                 /* INIT; else 0 */
-    uint32_t echo_epoch, echo_count;/* MSG; else 0 */
+    struct hash32 r32;               /* random, not secret towards the recipient */
+    uint64_t start;                  /* INIT; else 0 */
+    uint32_t echo_epoch, echo_count; /* MSG; else 0 */
     uint32_t my_seq;
     struct hash32 my_hash;
     uint32_t your_seq;
     struct hash32 your_hash;
     uint32_t skipped;
     struct p_checkpoint checkpoint;
-    struct sid cont_sid;            /* INIT continuity; zero: none */
+    struct sid cont_sid; /* INIT continuity; zero: none */
     struct hash32 cont_mac;
-    struct bytes content;           /* borrowed */
+    struct bytes content; /* borrowed */
 };
 
 /* pad(x) of RECORDS 6 for x = 292 + content length; Padmé(x). */

@@ -9,8 +9,8 @@
 
 #define MANIFEST_DEVICES_MAX 20
 #define MANIFEST_RECORD_MAX 4484
-#define MANIFEST_LIFE_MS 2592000000ULL  /* not_after = issued + 30 d */
-#define SKEW_MS 3600000ULL              /* how far in the future a time may lie */
+#define MANIFEST_LIFE_MS 2592000000ULL /* not_after = issued + 30 d */
+#define SKEW_MS 3600000ULL             /* how far in the future a time may lie */
 #define JOIN_SIZE 144
 #define CHAIN_LINK_MAX (4 + MANIFEST_RECORD_MAX + 1 + MANIFEST_DEVICES_MAX * JOIN_SIZE)
 #define NAME_DEVICE_MAX 64
@@ -29,11 +29,11 @@ struct manifest {
     struct hash32 prev;
     uint64_t issued;
     enum signer_kind signer_kind;
-    struct dev_id signer;           /* zero for kind 2 */
+    struct dev_id signer; /* zero for kind 2 */
     bool has_recovery;
     struct point recovery;
     char handle[HANDLE_MAX + 1];
-    uint8_t n_devices;              /* 1-20 */
+    uint8_t n_devices; /* 1-20 */
     struct manifest_device devices[MANIFEST_DEVICES_MAX];
 };
 
@@ -44,22 +44,24 @@ struct join {
 
 /* A chain link with borrowed views of the exact bytes that were signed and hashed. */
 struct chain_link {
-    struct bytes record;            /* body ‖ sig */
+    struct bytes record; /* body ‖ sig */
     struct bytes body;
     struct sig sig;
     struct manifest manifest;
-    uint8_t n_joins;                /* 0-20 */
+    uint8_t n_joins; /* 0-20 */
     struct join joins[MANIFEST_DEVICES_MAX];
 };
 
 /* Appends the body (without signature). m is valid by the rules of decode, else
  * WAX_E_INVAL. */
 wax_rc manifest_encode_body(const struct manifest *m, struct buf *out) WAX_MUST;
-wax_rc manifest_decode(struct bytes record, struct manifest *ret, struct bytes *ret_body, struct sig *ret_sig) WAX_MUST;
+wax_rc manifest_decode(struct bytes record, struct manifest *ret, struct bytes *ret_body,
+                       struct sig *ret_sig) WAX_MUST;
 wax_rc join_decode(struct bytes in, struct join *ret) WAX_MUST;
 void join_encode(const struct join *j, struct buf *out);
 /* Appends u32 |record| ‖ record ‖ u8 n ‖ joins. */
-wax_rc chain_link_encode(struct bytes record, const struct join *joins, size_t n, struct buf *out) WAX_MUST;
+wax_rc chain_link_encode(struct bytes record, const struct join *joins, size_t n,
+                         struct buf *out) WAX_MUST;
 wax_rc chain_link_decode(struct bytes in, struct chain_link *ret) WAX_MUST;
 
 #define BUNDLE_BODY 1659
@@ -68,7 +70,7 @@ wax_rc chain_link_decode(struct bytes in, struct chain_link *ret) WAX_MUST;
 
 struct bundle {
     struct dev_id dev;
-    uint64_t not_before;            /* not_after = + BUNDLE_LIFE_MS */
+    uint64_t not_before; /* not_after = + BUNDLE_LIFE_MS */
     struct point spk;
     uint8_t kpk[1568];
     struct sig sig;
