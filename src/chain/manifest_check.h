@@ -30,7 +30,8 @@ wax_rc dev_id_of(const struct point *dsk, struct dev_id *ret) WAX_MUST;
 /* Checks a decoded link as the one after *prev, or as a genesis when prev is NULL. now: ms;
  * "in the future" is judged by the later of own and server clock, which the caller takes.
  * WAX_OK, a refusal class, or WAX_E_CRYPTO. Does not look at the handle: handle_matches. */
-wax_rc chain_check(const struct chain_link *link, const struct chain_prev *prev, uint64_t now) WAX_MUST;
+wax_rc chain_check(const struct chain_link *link, const struct chain_prev *prev,
+                   uint64_t now) WAX_MUST;
 /* Makes *ret the predecessor for the next link (copies the manifest, hashes the body). */
 wax_rc chain_prev_of(const struct chain_link *link, struct chain_prev *ret) WAX_MUST;
 
