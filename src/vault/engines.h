@@ -12,10 +12,12 @@ struct vault_disk *vault_disk_new(void);
 void vault_disk_free(struct vault_disk *d);
 /* A deep copy: the restored backup and the cloned home of the scenarios. */
 struct vault_disk *vault_disk_copy(const struct vault_disk *d);
+/* d NULL: a disk of its own, gone at close. Handles of one disk (or its copies) belong to
+ * one thread; a second handle's begin during a transaction gives WAX_E_BUSY at once. */
 wax_rc vault_memory_open(struct vault_disk *d, struct vault **ret) WAX_MUST;
 /* Test hook: the n-th put or commit from now fails with rc (0: off). */
 void vault_memory_fail(struct vault_disk *d, unsigned nth, wax_rc rc);
-/* Bytes of all values, for state-leak tests and canary searches. */
+/* Bytes of all committed values, for state-leak tests and canary searches. */
 void vault_disk_dump(const struct vault_disk *d, struct buf *out);
 
 /* SQLite with sealed values at `path` (0600), WAL, synchronous=FULL, secure_delete.
@@ -23,7 +25,8 @@ void vault_disk_dump(const struct vault_disk *d, struct buf *out);
  * another process's transaction. create: makes a new one (WAX_E_EXISTS when there).
  * WAX_E_DAMAGED: not ours or corrupt (the file is kept); WAX_E_VERSION: newer schema;
  * WAX_R_MAC: another store key. error: one line for people. */
-wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const struct rng *rng, bool create,
-                         unsigned lock_wait_ms, struct vault **ret, struct buf *error) WAX_MUST;
+wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const struct rng *rng,
+                         bool create, unsigned lock_wait_ms, struct vault **ret,
+                         struct buf *error) WAX_MUST;
 
 #endif

@@ -3,7 +3,10 @@
  * by the engine (XChaCha20-Poly1305 under the store key, AD = table ‖ row key); row keys are
  * stored as they are, so nothing secret may be in them (ids and counters only).
  *
- * Exactly one transaction at a time per handle. Reads work inside and outside of one. */
+ * Exactly one transaction at a time per handle. Reads work inside and outside of one, and
+ * see what the handle's own transaction wrote; other handles see what is committed.
+ * WAX_E_INVAL: a write, commit or second begin at the wrong time, an empty or overlong key.
+ * A failed put, del or del_prefix changes nothing; the transaction can go on. */
 #ifndef VAULT_VAULT_H
 #define VAULT_VAULT_H
 
@@ -32,11 +35,22 @@ enum vault_table {
     VT_COUNT_,
 };
 
+#define VAULT_KEY_MAX 128
+#define VAULT_VALUE_MAX (16U << 20)
+
+static inline bool vault_table_ok(enum vault_table t) { return t >= VT_META && t < VT_COUNT_; }
+static inline bool vault_key_ok(enum vault_table t, struct bytes key)
+{
+    return vault_table_ok(t) && key.n > 0 && key.n <= VAULT_KEY_MAX;
+}
+
 struct vault {
     const struct vault_ops *ops;
 };
 
-/* Called by scan with borrowed key and value; false stops the scan. */
+/* Called by scan with borrowed key and value; false stops the scan. It may read and write
+ * through the same handle (whether the scan still meets rows written meanwhile is open), but
+ * not begin, commit or roll back. */
 typedef bool (*vault_row_fn)(void *ctx, struct bytes key, struct bytes value);
 
 struct vault_ops {
@@ -47,10 +61,12 @@ struct vault_ops {
     void (*rollback)(struct vault *v);
     /* Appends the value to out. WAX_E_NOTFOUND; WAX_E_DAMAGED when it does not open. */
     wax_rc (*get)(struct vault *v, enum vault_table t, struct bytes key, struct buf *out);
+    /* Makes or replaces the row. WAX_E_TOOBIG: over VAULT_VALUE_MAX. */
     wax_rc (*put)(struct vault *v, enum vault_table t, struct bytes key, struct bytes value);
     wax_rc (*del)(struct vault *v, enum vault_table t, struct bytes key); /* absent: OK */
     /* Rows whose key starts with prefix and is > after (empty: from the start), ascending
-     * (or descending, then < after). */
+     * (or descending, then < after). Rows that do not open are left out, and WAX_E_DAMAGED is
+     * given at the end. */
     wax_rc (*scan)(struct vault *v, enum vault_table t, struct bytes prefix, struct bytes after,
                    bool descending, vault_row_fn fn, void *ctx);
     /* Deletes all rows with that key prefix. */
