@@ -36,8 +36,10 @@ struct epoch_row { /* (sid, epoch) of a received epoch */
     uint32_t limit;
 };
 
-/* A prekey bundle of ours with its private half. Holds secrets: wiped by its user. */
-struct prekey {
+/* A prekey bundle of ours with its private half, as opening an INIT needs it (account/keys.h has
+ * the struct that the vault stores). Holds secrets: wiped by its user. RENAMED by the lead from
+ * "struct prekey", which account/keys.h defines too. */
+struct own_prekey {
     struct hash32 bundle_hash;
     struct point spk;
     struct key32 spk_priv;
@@ -68,7 +70,7 @@ struct session_rows {
     /* Skipped keys held of one peer device, and of all. */
     wax_rc (*skipped_count)(void *ctx, const struct dev_id *peer, size_t *ret_peer,
                             size_t *ret_all);
-    wax_rc (*prekey)(void *ctx, const struct bundle_id *id, struct prekey *ret);
+    wax_rc (*prekey)(void *ctx, const struct bundle_id *id, struct own_prekey *ret);
 };
 
 struct skipped_row {
