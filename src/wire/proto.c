@@ -123,8 +123,9 @@ wax_rc content_unpack(struct bytes in, Wax__V1__Content **ret)
     if (rc != WAX_OK)
         return rc;
     Wax__V1__Content *c = (Wax__V1__Content *)m;
-    /* A kind below 1 is none; `group` is there exactly when the conversation is a gid. */
-    if ((int)c->kind < 1 || (c->group != NULL) != (c->conversation.len == 32)) {
+    /* A kind below 1 is none; `group` belongs to a conversation that is a gid. One without
+     * it is left to the layer that judges conversations: the known answers hold such. */
+    if ((int)c->kind < 1 || (c->group && c->conversation.len != 32)) {
         release(m, true);
         return WAX_R_PARSE;
     }

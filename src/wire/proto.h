@@ -1,5 +1,5 @@
 /* proto3 bodies and content (proto/api.proto, proto/content.proto) through protobuf-c, with a
- * lid on: the size is capped before parsing, memory is bounded by a budget (4 × size + 64 KiB),
+ * lid on: the size is capped before parsing, memory is bounded by a budget (4 × size + 512 KiB),
  * nesting, counts, fixed field sizes and UTF-8 are checked after it. The generated structs
  * (Wax__V1__…) are used directly by the layers above. */
 #ifndef WIRE_PROTO_H
@@ -21,8 +21,10 @@ void proto_free(ProtobufCMessage *m);
 wax_rc proto_pack(const ProtobufCMessage *m, struct buf *out) WAX_MUST;
 
 /* Content of a message: caps of content.proto. Kinds above the known ones are given as they
- * are ("needs a newer version"); kind NONE is refused. */
+ * are ("needs a newer version"); kind NONE is refused, and so is a group reference beside a
+ * conversation that is no gid. WAX_R_PARSE (also over CONTENT_MAX bytes), WAX_E_NOMEM. */
 wax_rc content_unpack(struct bytes in, Wax__V1__Content **ret) WAX_MUST;
+/* Wipes all of it. NULL is fine. */
 void content_free(Wax__V1__Content *c);
 
 /* Borrowed view of a protobuf bytes field. */
