@@ -21,21 +21,27 @@ wax_rc crypto_init(void) WAX_MUST;
 /* H(label ‖ parts…). */
 wax_rc hash_label(struct hash32 *ret, enum label l, const struct bytes *parts, size_t n) WAX_MUST;
 /* H(prefix byte ‖ parts…): Merkle leaves and nodes (PROTOCOL 0: 00-03). */
-wax_rc hash_prefixed(struct hash32 *ret, uint8_t prefix, const struct bytes *parts, size_t n) WAX_MUST;
+wax_rc hash_prefixed(struct hash32 *ret, uint8_t prefix, const struct bytes *parts,
+                     size_t n) WAX_MUST;
 /* H(parts…) with no label: fingerprints of foreign formats only (SPKI, certificates). */
 wax_rc hash_raw(struct hash32 *ret, const struct bytes *parts, size_t n) WAX_MUST;
 /* Count of an array literal of parts. */
-#define PARTS(...) (const struct bytes[]){__VA_ARGS__}, sizeof((const struct bytes[]){__VA_ARGS__}) / sizeof(struct bytes)
+#define PARTS(...)                                                                                 \
+    (const struct bytes[]){__VA_ARGS__},                                                           \
+        sizeof((const struct bytes[]){__VA_ARGS__}) / sizeof(struct bytes)
 
 /* --- HMAC, HKDF (RFC 2104, RFC 5869) -------------------------------------------------- */
 
 /* HMAC(key, label ‖ parts…). */
-wax_rc hmac_label(struct key32 *ret, struct bytes key, enum label l, const struct bytes *parts, size_t n) WAX_MUST;
+wax_rc hmac_label(struct key32 *ret, struct bytes key, enum label l, const struct bytes *parts,
+                  size_t n) WAX_MUST;
 /* HMAC(key, parts…) without a label: for the outside vectors. */
 wax_rc hmac_raw(struct key32 *ret, struct bytes key, const struct bytes *parts, size_t n) WAX_MUST;
-wax_rc hkdf_extract(struct key32 *ret, struct bytes salt, const struct bytes *ikm, size_t n) WAX_MUST;
+wax_rc hkdf_extract(struct key32 *ret, struct bytes salt, const struct bytes *ikm,
+                    size_t n) WAX_MUST;
 /* Expand(prk, label ‖ info…, len), len ≤ 8,160. */
-wax_rc hkdf_expand_label(struct bytes prk, enum label l, const struct bytes *info, size_t n, uint8_t *out, size_t len) WAX_MUST;
+wax_rc hkdf_expand_label(struct bytes prk, enum label l, const struct bytes *info, size_t n,
+                         uint8_t *out, size_t len) WAX_MUST;
 wax_rc hkdf_expand_raw(struct bytes prk, struct bytes info, uint8_t *out, size_t len) WAX_MUST;
 
 /* Constant time. */
@@ -44,16 +50,19 @@ bool ct_equal(const void *x, const void *y, size_t n);
 /* --- AES-128-CTR (SP 800-38A; iv = first 128-bit big-endian counter block) ------------- */
 
 /* in and out may be the same; n may be 0. */
-wax_rc aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t n) WAX_MUST;
+wax_rc aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out,
+                  size_t n) WAX_MUST;
 
 /* --- XChaCha20-Poly1305 (libsodium; the vault's values) -------------------------------- */
 
 #define AEAD_NONCE 24
 #define AEAD_TAG 16
 /* out: n + AEAD_TAG bytes. */
-wax_rc aead_seal(const struct key32 *key, const uint8_t nonce[AEAD_NONCE], struct bytes ad, struct bytes plain, uint8_t *out) WAX_MUST;
+wax_rc aead_seal(const struct key32 *key, const uint8_t nonce[AEAD_NONCE], struct bytes ad,
+                 struct bytes plain, uint8_t *out) WAX_MUST;
 /* sealed.n ≥ AEAD_TAG; out: sealed.n − AEAD_TAG bytes. WAX_R_MAC when it does not open. */
-wax_rc aead_open(const struct key32 *key, const uint8_t nonce[AEAD_NONCE], struct bytes ad, struct bytes sealed, uint8_t *out) WAX_MUST;
+wax_rc aead_open(const struct key32 *key, const uint8_t nonce[AEAD_NONCE], struct bytes ad,
+                 struct bytes sealed, uint8_t *out) WAX_MUST;
 
 /* --- P-256: ECDH and ECDSA (SHA-256, low s, 64-byte r ‖ s) ------------------------------ */
 
@@ -77,11 +86,14 @@ wax_rc ec_point_check(const struct point *p) WAX_MUST;
 wax_rc ec_dh(const struct ec_key *k, const struct point *p, struct key32 *ret) WAX_MUST;
 
 /* sign(key, label ‖ parts…): always low s. */
-wax_rc ec_sign(const struct ec_key *k, enum label l, const struct bytes *parts, size_t n, struct sig *ret) WAX_MUST;
+wax_rc ec_sign(const struct ec_key *k, enum label l, const struct bytes *parts, size_t n,
+               struct sig *ret) WAX_MUST;
 /* WAX_OK, or WAX_R_SIGNATURE: r or s out of range, high s, point unusable, or no match. */
-wax_rc ec_verify(const struct point *pub, enum label l, const struct bytes *parts, size_t n, const struct sig *s) WAX_MUST;
+wax_rc ec_verify(const struct point *pub, enum label l, const struct bytes *parts, size_t n,
+                 const struct sig *s) WAX_MUST;
 
 /* Raw verifiers for the outside vectors: no low-s rule; DER or r ‖ s of any length. */
-wax_rc ec_verify_raw(const struct point *pub, struct bytes msg, struct bytes sig, bool der) WAX_MUST;
+wax_rc ec_verify_raw(const struct point *pub, struct bytes msg, struct bytes sig,
+                     bool der) WAX_MUST;
 
 #endif

@@ -31,14 +31,17 @@ wax_rc kem_keygen(enum kem_set set, const struct seed64 *seed, uint8_t *ek) WAX_
 /* WAX_R_KEM: wrong length or a coefficient ≥ 3329. */
 wax_rc kem_ek_check(enum kem_set set, struct bytes ek) WAX_MUST;
 /* m: 32 fresh random bytes. WAX_R_KEM as above. ct: kem_ct_size bytes. */
-wax_rc kem_encaps(enum kem_set set, struct bytes ek, const struct key32 *m, uint8_t *ct, struct key32 *ret_ss) WAX_MUST;
+wax_rc kem_encaps(enum kem_set set, struct bytes ek, const struct key32 *m, uint8_t *ct,
+                  struct key32 *ret_ss) WAX_MUST;
 /* WAX_R_KEM only for a wrong ct length: a wrong ct gives another secret (implicit
  * rejection). Constant time in seed and secret. */
-wax_rc kem_decaps(enum kem_set set, const struct seed64 *seed, struct bytes ct, struct key32 *ret_ss) WAX_MUST;
+wax_rc kem_decaps(enum kem_set set, const struct seed64 *seed, struct bytes ct,
+                  struct key32 *ret_ss) WAX_MUST;
 
 /* For the outside vectors: expanded decapsulation keys (with the H(ek) check: WAX_R_KEM). */
 wax_rc kem_expand(enum kem_set set, const struct seed64 *seed, uint8_t *ek, uint8_t *dk) WAX_MUST;
-wax_rc kem_decaps_expanded(enum kem_set set, struct bytes dk, struct bytes ct, struct key32 *ret_ss) WAX_MUST;
+wax_rc kem_decaps_expanded(enum kem_set set, struct bytes dk, struct bytes ct,
+                           struct key32 *ret_ss) WAX_MUST;
 #define KEM768_DK 2400
 #define KEM1024_DK 3168
 
