@@ -2,6 +2,7 @@
 #ifndef SESSION_SEAL_H
 #define SESSION_SEAL_H
 
+#include "base/rng.h"
 #include "session/rows.h"
 #include "session/state.h"
 #include "wire/manifest.h"

@@ -2,7 +2,7 @@
  * three held sessions and what is kept of at most four erased ones. One row of the vault;
  * everything that can grow lives in rows of its own (session/rows.h).
  *
- * A plain struct: embed it or put it on the heap (about 14 KiB), start it with
+ * A plain struct: embed it or put it on the heap (about 18 KiB), start it with
  * peer_sessions_init, end it with peer_sessions_wipe. It holds secrets. */
 #ifndef SESSION_STATE_H
 #define SESSION_STATE_H
@@ -84,7 +84,8 @@ struct peer_sessions {
     bool renew;          /* the next seal starts an INIT (echo ahead, gap: 4.4, 4.5) */
     uint64_t renewed_at; /* ms: last time renew was granted; 0 never */
     uint8_t n_held, n_kept;
-    struct session held[SESSIONS_HELD_MAX];      /* in no particular order */
+    struct session held[SESSIONS_HELD_MAX + 1];  /* in no particular order; one spare place for the
+                                                  moment in which one replaces another */
     struct kept_session kept[SESSIONS_KEPT_MAX]; /* newest (highest start) first */
 };
 
