@@ -61,58 +61,57 @@ static bool point_refused(void)
     return refused;
 }
 
-static EVP_PKEY_CTX *import_ctx(void)
+/* The key pair as a library object; NULL on failure. native: the scalar in the machine's
+ * byte order. */
+static EVP_PKEY *import_pair(const struct point *pub, uint8_t native[32])
 {
-    struct thread_contexts *t = lib_thread();
-
-    if (!t)
-        return NULL;
-    if (t->ec_import)
-        return t->ec_import;
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    if (!c || EVP_PKEY_fromdata_init(c) != 1) {
-        EVP_PKEY_CTX_free(c);
-        return NULL;
-    }
-    t->ec_import = c;
-    return c;
-}
-
-/* priv: the scalar in the machine's byte order, or NULL. */
-static EVP_PKEY *import(const struct point *pub, uint8_t *priv)
-{
-    EVP_PKEY_CTX *c = import_ctx();
     EVP_PKEY *pkey = NULL;
     char group[] = "prime256v1";
-    OSSL_PARAM params[4] = {
+    OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (uint8_t *)(uintptr_t)pub->b,
                                           sizeof pub->b),
-        OSSL_PARAM_construct_end(),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, 32),
         OSSL_PARAM_construct_end(),
     };
 
-    if (!c)
-        return NULL;
-    if (priv)
-        params[2] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, priv, 32);
-    if (EVP_PKEY_fromdata(c, &pkey, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1) {
+    if (!c || EVP_PKEY_fromdata_init(c) != 1 ||
+        EVP_PKEY_fromdata(c, &pkey, EVP_PKEY_KEYPAIR, params) != 1) {
         EVP_PKEY_free(pkey);
-        return NULL;
+        pkey = NULL;
     }
+    EVP_PKEY_CTX_free(c);
     return pkey;
 }
 
 wax_rc ec_import_point(const struct point *p, EVP_PKEY **ret)
 {
+    const EVP_PKEY *p256 = lib_algorithms()->p256_key;
+    EVP_PKEY *pkey;
+    wax_rc rc;
+
     if (p->b[0] != POINT_CONVERSION_UNCOMPRESSED)
         return WAX_R_POINT;
+    if (!p256)
+        return WAX_E_CRYPTO;
     ERR_clear_error();
-    EVP_PKEY *pkey = import(p, NULL);
-    if (!pkey)
-        return point_refused() ? WAX_R_POINT : lib_failed();
+    pkey = EVP_PKEY_new();
+    /* Parameters are copied from one key: to make the curve from its name each time takes
+     * longer than all the rest of an import. */
+    if (!pkey || EVP_PKEY_copy_parameters(pkey, p256) != 1) {
+        rc = lib_failed();
+        goto out;
+    }
+    if (EVP_PKEY_set1_encoded_public_key(pkey, p->b, sizeof p->b) != 1) {
+        rc = point_refused() ? WAX_R_POINT : lib_failed();
+        goto out;
+    }
     *ret = pkey;
     return WAX_OK;
+out:
+    EVP_PKEY_free(pkey);
+    return rc;
 }
 
 wax_rc ec_point_check(const struct point *p)
@@ -165,7 +164,7 @@ wax_rc ec_from_scalar(const struct key32 *scalar, struct ec_key **ret)
     rc = public_of(scalar, &k->pub);
     if (rc != WAX_OK)
         goto out;
-    k->pkey = import(&k->pub, native);
+    k->pkey = import_pair(&k->pub, native);
     if (!k->pkey) {
         rc = lib_failed();
         goto out;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
 #include <sodium.h>
@@ -29,7 +30,6 @@ static void thread_ends(void *p)
 
     EVP_MD_CTX_free(t->md);
     EVP_CIPHER_CTX_free(t->cipher);
-    EVP_PKEY_CTX_free(t->ec_import);
     *t = (struct thread_contexts){0};
     registered = false;
 }
@@ -52,6 +52,26 @@ static void drop(struct algorithms *a)
     EVP_MD_free(a->sha3_256);
     EVP_CIPHER_free(a->aes128_ctr);
     EC_GROUP_free(a->p256);
+    EVP_PKEY_free(a->p256_key);
+}
+
+static EVP_PKEY *p256_parameters(void)
+{
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *pkey = NULL;
+    char group[] = "prime256v1";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_end(),
+    };
+
+    if (!c || EVP_PKEY_fromdata_init(c) != 1 ||
+        EVP_PKEY_fromdata(c, &pkey, EVP_PKEY_KEY_PARAMETERS, params) != 1) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+    EVP_PKEY_CTX_free(c);
+    return pkey;
 }
 
 static wax_rc fetch(struct algorithms *ret)
@@ -61,9 +81,10 @@ static wax_rc fetch(struct algorithms *ret)
         .sha3_256 = EVP_MD_fetch(NULL, "SHA3-256", NULL),
         .aes128_ctr = EVP_CIPHER_fetch(NULL, "AES-128-CTR", NULL),
         .p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1),
+        .p256_key = p256_parameters(),
     };
 
-    if (!a.sha256 || !a.sha3_256 || !a.aes128_ctr || !a.p256) {
+    if (!a.sha256 || !a.sha3_256 || !a.aes128_ctr || !a.p256 || !a.p256_key) {
         drop(&a);
         return lib_failed();
     }

@@ -14,6 +14,7 @@ struct algorithms {
     EVP_MD *sha3_256;
     EVP_CIPHER *aes128_ctr;
     EC_GROUP *p256;
+    EVP_PKEY *p256_key; /* parameters only */
 };
 const struct algorithms *lib_algorithms(void);
 
@@ -23,7 +24,6 @@ struct thread_contexts {
     EVP_MD_CTX *md;
     bool md_ready; /* md is initialised and has taken no input */
     EVP_CIPHER_CTX *cipher;
-    EVP_PKEY_CTX *ec_import;
 };
 /* NULL when the thread's clean-up cannot be registered. */
 struct thread_contexts *lib_thread(void);
