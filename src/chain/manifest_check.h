@@ -38,6 +38,9 @@ wax_rc chain_prev_of(const struct chain_link *link, struct chain_prev *ret) WAX_
 /* Whether the manifest names exactly this handle (PROTOCOL 1 "Handle"). */
 bool handle_matches(const struct manifest *m, const char *handle);
 
+/* No key of m (DSK, DTK, recovery together) occurs twice. */
+bool manifest_keys_distinct(const struct manifest *m);
+
 /* Index of the device with this id in m, or -1 in *ret when it is not listed. */
 wax_rc manifest_find(const struct manifest *m, const struct dev_id *dev, int *ret) WAX_MUST;
 /* Index of the device with this DSK, or -1. */
