@@ -22,11 +22,17 @@ void vault_disk_dump(const struct vault_disk *d, struct buf *out);
 
 /* SQLite with sealed values at `path` (0600), WAL, synchronous=FULL, secure_delete.
  * store_key: 32 bytes (kept in the secret heap). lock_wait_ms: how long `begin` waits for
- * another process's transaction. create: makes a new one (WAX_E_EXISTS when there).
- * WAX_E_DAMAGED: not ours or corrupt (the file is kept); WAX_E_VERSION: newer schema;
- * WAX_R_MAC: another store key. error: one line for people. */
+ * another process's transaction. error may be an empty buf, not NULL. create: makes a new one
+ * (WAX_E_EXISTS when there). WAX_E_DAMAGED: not ours or corrupt (the file is kept); WAX_E_VERSION:
+ * newer schema; WAX_R_MAC: another store key. error: one line for people. */
 wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const struct rng *rng,
                          bool create, unsigned lock_wait_ms, struct vault **ret,
                          struct buf *error) WAX_MUST;
+
+/* Moves the log into the database file and empties it: afterwards nothing that was deleted
+ * is in any file of the vault. Cheap when there is nothing to do; for idle moments of a
+ * process that stays open (closing does it too, and every commit that finds a log of 1 MiB).
+ * WAX_E_BUSY: another process reads or writes just now. WAX_E_INVAL: a transaction is open. */
+wax_rc vault_sqlite_scrub(struct vault *v) WAX_MUST;
 
 #endif

@@ -6,7 +6,9 @@
  * Exactly one transaction at a time per handle. Reads work inside and outside of one, and
  * see what the handle's own transaction wrote; other handles see what is committed.
  * WAX_E_INVAL: a write, commit or second begin at the wrong time, an empty or overlong key.
- * A failed put, del or del_prefix changes nothing; the transaction can go on. */
+ * A failed put, del or del_prefix changes nothing. After one for want of memory or disk the
+ * engine may have given the whole transaction up: then everything up to its rollback or
+ * commit fails with that code. */
 #ifndef VAULT_VAULT_H
 #define VAULT_VAULT_H
 
