@@ -1,0 +1,192 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/server_in.h"
+
+#define BACKLOG 1024
+#define ACCEPT_PAUSE_MS 200
+
+void net_source_text(const struct sockaddr *sa, char out[NET_SOURCE_MAX])
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)sa;
+    struct in6_addr net;
+    char text[INET6_ADDRSTRLEN] = "?";
+
+    if (sa->sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        (void)snprintf(out, NET_SOURCE_MAX, "%s", text);
+    } else if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        (void)inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text, sizeof text);
+        (void)snprintf(out, NET_SOURCE_MAX, "%s", text);
+    } else if (sa->sa_family == AF_INET6) {
+        net = v6->sin6_addr;
+        memset(net.s6_addr + 8, 0, 8); /* one customer has a whole /64 */
+        (void)inet_ntop(AF_INET6, &net, text, sizeof text);
+        (void)snprintf(out, NET_SOURCE_MAX, "%s/64", text);
+    } else {
+        (void)snprintf(out, NET_SOURCE_MAX, "?");
+    }
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int n,
+                      void *ctx)
+{
+    struct net_server *s = ctx;
+    int on = 1, unacked_ms = 90000;
+
+    (void)l;
+    (void)n;
+    if (s->n_conns >= s->conf.max_connections) {
+        log_warn("connection refused: %u are open", s->n_conns);
+        (void)close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    /* A peer that vanished with our bytes under way. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+    net_conn_open(s, fd, peer);
+}
+
+static void accept_again(void *ctx)
+{
+    struct net_server *s = ctx;
+
+    s->accept_again = NULL;
+    if (s->listener)
+        (void)evconnlistener_enable(s->listener);
+}
+
+/* Out of descriptors: the listener would spin, so it rests a little. */
+static void on_accept_error(struct evconnlistener *l, void *ctx)
+{
+    struct net_server *s = ctx;
+
+    log_warn("cannot accept: %s", strerror(errno));
+    if (s->accept_again)
+        return;
+    s->accept_again = net_loop_timer(s->loop, ACCEPT_PAUSE_MS, accept_again, s);
+    if (s->accept_again)
+        (void)evconnlistener_disable(l);
+}
+
+/* "HOST:PORT", "[V6]:PORT" into two strings. */
+static bool split_address(const char *text, char host[256], char port[8])
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+
+    if (!colon || !colon[1] || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return false;
+    if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
+        text++;
+        n -= 2;
+    } else if (memchr(text, ':', n)) {
+        return false;
+    }
+    if (n >= 256)
+        return false;
+    memcpy(host, text, n);
+    host[n] = 0;
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
+    return true;
+}
+
+static int bound_socket(const struct addrinfo *ai)
+{
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, off = 0, err;
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (ai->ai_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    err = errno;
+    (void)close(fd);
+    errno = err;
+    return -1;
+}
+
+static int open_socket(const char *host, const char *port, char *err, size_t err_size)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *all = NULL;
+    int fd = -1, gai = getaddrinfo(*host ? host : "::", port, &hints, &all);
+
+    if (gai != 0) {
+        if (err_size)
+            (void)snprintf(err, err_size, "cannot listen on %s:%s: %s", host, port,
+                           gai_strerror(gai));
+        return -1;
+    }
+    for (const struct addrinfo *ai = all; ai && fd < 0; ai = ai->ai_next)
+        fd = bound_socket(ai);
+    freeaddrinfo(all);
+    /* A machine without IPv6: "everywhere" is then IPv4's. */
+    if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
+        (!*host || strcmp(host, "::") == 0))
+        return open_socket("0.0.0.0", port, err, err_size);
+    if (fd < 0 && err_size)
+        (void)snprintf(err, err_size, "cannot listen on %s:%s: %s", host, port, strerror(errno));
+    return fd;
+}
+
+static void note_address(struct net_server *s, int fd)
+{
+    struct sockaddr_storage ss = {0};
+    socklen_t n = sizeof ss;
+    char host[INET6_ADDRSTRLEN] = "?", port[8] = "0";
+
+    (void)getsockname(fd, (struct sockaddr *)&ss, &n);
+    (void)getnameinfo((struct sockaddr *)&ss, n, host, sizeof host, port, sizeof port,
+                      NI_NUMERICHOST | NI_NUMERICSERV);
+    s->port = ss.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)(void *)&ss)->sin6_port)
+                                       : ntohs(((struct sockaddr_in *)(void *)&ss)->sin_port);
+    (void)snprintf(s->address, sizeof s->address, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+                   host, port);
+}
+
+wax_rc net_listen(struct net_server *s, char *err, size_t err_size)
+{
+    char host[256], port[8];
+    int fd;
+
+    if (!split_address(s->listen, host, port)) {
+        if (err_size)
+            (void)snprintf(err, err_size, "\"%s\" is no ADDR:PORT", s->listen);
+        return WAX_E_INVAL;
+    }
+    fd = open_socket(host, port, err, err_size);
+    if (fd < 0)
+        return WAX_E_NET;
+    s->listener = evconnlistener_new(s->base, on_accept, s,
+                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (!s->listener) {
+        (void)close(fd);
+        return WAX_E_NOMEM;
+    }
+    evconnlistener_set_error_cb(s->listener, on_accept_error);
+    note_address(s, fd);
+    return WAX_OK;
+}
+
+void net_listen_stop(struct net_server *s)
+{
+    net_timer_cancel(s->accept_again);
+    s->accept_again = NULL;
+    if (s->listener)
+        evconnlistener_free(s->listener);
+    s->listener = NULL;
+}
