@@ -45,8 +45,7 @@ static bool scalar_valid(const struct key32 *scalar)
     return borrow == 1 && !bytes_all_zero(scalar->b, sizeof scalar->b);
 }
 
-/* Whether the library's latest complaints are about the point itself. */
-static bool point_refused(void)
+bool ec_input_refused(void)
 {
     unsigned long e;
     bool refused = false;
@@ -55,7 +54,7 @@ static bool point_refused(void)
         int reason = ERR_GET_REASON(e);
         if (ERR_GET_LIB(e) == ERR_LIB_EC &&
             (reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_INVALID_ENCODING ||
-             reason == EC_R_COORDINATES_OUT_OF_RANGE))
+             reason == EC_R_COORDINATES_OUT_OF_RANGE || reason == EC_R_POINT_AT_INFINITY))
             refused = true;
     }
     return refused;
@@ -104,7 +103,7 @@ wax_rc ec_import_point(const struct point *p, EVP_PKEY **ret)
         goto out;
     }
     if (EVP_PKEY_set1_encoded_public_key(pkey, p->b, sizeof p->b) != 1) {
-        rc = point_refused() ? WAX_R_POINT : lib_failed();
+        rc = ec_input_refused() ? WAX_R_POINT : lib_failed();
         goto out;
     }
     *ret = pkey;

@@ -10,6 +10,10 @@ EVP_PKEY *ec_pkey(const struct ec_key *k);
  * no uncompressed point of the curve. */
 wax_rc ec_import_point(const struct point *p, EVP_PKEY **ret) WAX_MUST;
 
+/* Empties the library's error queue and tells whether it held a complaint about the input
+ * itself: a point off the curve, or a signature that leads to the point at infinity. */
+bool ec_input_refused(void);
+
 /* n, the order of the group, and ⌊n/2⌋, big-endian. */
 extern const uint8_t ec_order[32];
 extern const uint8_t ec_half_order[32];

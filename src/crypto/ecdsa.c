@@ -116,7 +116,7 @@ static wax_rc verify_hash(const struct point *pub, const struct hash32 *h, struc
     int match = EVP_PKEY_verify(c, der.p, der.n, h->b, sizeof h->b);
     if (match == 1)
         rc = WAX_OK;
-    else if (match == 0 || foreign)
+    else if (match == 0 || foreign || ec_input_refused())
         rc = WAX_R_SIGNATURE;
 out:
     EVP_PKEY_CTX_free(c);
