@@ -1,0 +1,296 @@
+/* What an accepted message does, by its kind (proto/content.proto). Everything here runs in the
+ * transaction that takes the message in. */
+#include "client/internal.h"
+
+static struct bytes message_key(const struct hash32 *com, const struct acct_id *sender,
+                                uint8_t out[64])
+{
+    memcpy(out, com->b, 32);
+    memcpy(out + 32, sender->b, 32);
+    return BYTES(out, 64);
+}
+
+wax_rc message_find(struct client *c, const struct hash32 *com, const struct acct_id *sender,
+                    uint64_t *ret_order)
+{
+    struct buf b = {0};
+    uint8_t key[64];
+    wax_rc rc = vault_get(c->env.vault, VT_MESSAGE, message_key(com, sender, key), &b);
+
+    if (rc == WAX_OK && b.n != 8)
+        rc = WAX_E_DAMAGED;
+    if (rc == WAX_OK)
+        *ret_order = get_u64(b.p);
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc message_file(struct client *c, const struct hash32 *com, const struct acct_id *sender,
+                    uint64_t order)
+{
+    uint8_t key[64], value[8];
+
+    return vault_put(c->env.vault, VT_MESSAGE, message_key(com, sender, key),
+                     order_key(order, value));
+}
+
+/* A message becomes a history row and an event; once by (com, sender account). */
+static wax_rc show(struct client *c, const struct item *it)
+{
+    uint64_t order;
+    wax_rc rc = message_find(c, &it->com, &it->sender, &order);
+
+    if (rc != WAX_E_NOTFOUND)
+        return rc;
+    rc = meta_next(c->env.vault, "seq.history", &order);
+    if (rc == WAX_OK)
+        rc = history_store(c->env.vault, order, it);
+    if (rc == WAX_OK)
+        rc = message_file(c, &it->com, &it->sender, order);
+    return rc == WAX_OK ? event_put_history(c->env.vault, order) : rc;
+}
+
+/* VT_PARKED: acct_id 32 ‖ item. Its state and dedup are committed; only display waits for the
+ * account to be known (4.2, 5.4). */
+static wax_rc park(struct client *c, const struct acct_id *with, const struct item *it)
+{
+    struct buf b = {0};
+    uint8_t key[8];
+    uint64_t order;
+    wax_rc rc = meta_next(c->env.vault, "seq.parked", &order);
+
+    buf_bytes(&b, BYTES_OF(with->b));
+    if (rc == WAX_OK)
+        rc = item_encode(it, &b);
+    if (rc == WAX_OK)
+        rc = vault_put(c->env.vault, VT_PARKED, order_key(order, key), buf_view(&b));
+    buf_done(&b);
+    return rc;
+}
+
+static void set_conversation(struct item *it, const char *own, const char *peer)
+{
+    item_short(it->conversation, sizeof it->conversation, peer);
+    item_short(it->to, sizeof it->to, it->own ? peer : own);
+}
+
+static wax_rc take_message(struct client *c, const struct opened *o, const char *from,
+                           bool readable)
+{
+    struct item it = {.type = ITEM_MESSAGE,
+                      .state = ITEM_IN,
+                      .needs_newer = !readable,
+                      .sent_at = o->content->sent_at,
+                      .received_at = now_own(c),
+                      .com = o->com,
+                      .sender = o->sender.acct,
+                      .device = o->sender.dev};
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? WAX_OK : WAX_E_NOMEM;
+
+    it.own = ID_EQ(&o->sender.acct, &c->acct);
+    item_short(it.from, sizeof it.from, from);
+    if (rc == WAX_OK && readable) {
+        buf_bytes(&it.text, PB_BYTES(o->content->text));
+        rc = buf_rc(&it.text);
+    }
+    if (rc == WAX_OK && o->conversation == CONV_OWN) {
+        rc = pin_load(c, &o->with, pin);
+        if (rc == WAX_OK) {
+            set_conversation(&it, c->handle, pin->head.manifest.handle);
+            rc = show(c, &it);
+        } else if (rc == WAX_E_NOTFOUND) {
+            rc = park(c, &o->with, &it);
+        }
+    } else if (rc == WAX_OK) {
+        set_conversation(&it, c->handle, from);
+        rc = show(c, &it);
+    }
+    item_done(&it);
+    mem_free(pin);
+    return rc;
+}
+
+/* --- Syncs of own devices (5.4) --- */
+
+/* "want." ‖ hex acct_id → flags ‖ seq ‖ hash ‖ handle: an account that a sibling pinned. It is
+ * looked up outside of this transaction and held against what the sibling told. */
+static wax_rc want(struct client *c, const Wax__V1__Pin *p)
+{
+    struct buf name = {0}, value = {0};
+    wax_rc rc = WAX_OK;
+
+    if (p->acct_id.len != 32 || p->hash.len != 32 || !handle_valid(PB_BYTES(p->handle)) ||
+        memcmp(p->acct_id.data, c->acct.b, 32) == 0)
+        return WAX_OK;
+    buf_str(&name, "want.");
+    buf_hex(&name, PB_BYTES(p->acct_id));
+    buf_u8(&value, (uint8_t)(p->accepted ? 1 : 0));
+    buf_u32(&value, p->seq);
+    buf_bytes(&value, PB_BYTES(p->hash));
+    buf_bytes(&value, PB_BYTES(p->acct_id));
+    buf_bytes(&value, PB_BYTES(p->handle));
+    rc = buf_rc(&name) != WAX_OK ? name.rc : buf_rc(&value);
+    if (rc == WAX_OK)
+        rc = vault_put(c->env.vault, VT_META, buf_view(&name), buf_view(&value));
+    buf_done(&name);
+    buf_done(&value);
+    return rc;
+}
+
+static wax_rc take_sync(struct client *c, const struct opened *o)
+{
+    const Wax__V1__Sync *s = o->content->sync;
+    wax_rc rc = WAX_OK;
+
+    if (!s || !ID_EQ(&o->sender.acct, &c->acct))
+        return WAX_OK; /* only own devices may raise pins */
+    for (size_t i = 0; rc == WAX_OK && i < s->n_pins; i++)
+        rc = want(c, s->pins[i]);
+    return rc;
+}
+
+wax_rc content_take(struct client *c, const struct opened *o, const char *from, uint64_t frame_time)
+{
+    (void)frame_time;
+    if (o->content->min_version > 1)
+        return take_message(c, o, from, false);
+    switch ((int)o->content->kind) {
+    case WAX__V1__KIND__TEXT:
+        return take_message(c, o, from, o->conversation != CONV_GROUP);
+    case WAX__V1__KIND__SYNC:
+        return take_sync(c, o);
+    /* Nothing to show, and nothing lost when this version does not act on it. */
+    case WAX__V1__KIND__RECEIPT:
+    case WAX__V1__KIND__TYPING:
+    case WAX__V1__KIND__CONTROL:
+    case WAX__V1__KIND__REPEAT_REQUEST:
+    case WAX__V1__KIND__MISSED_DEVICE:
+    case WAX__V1__KIND__CLONE_EVIDENCE:
+    case WAX__V1__KIND__HANDED_ON:
+        return WAX_OK;
+    default:
+        return take_message(c, o, from, false); /* kept, shown as "needs a newer version" */
+    }
+}
+
+/* --- Releasing what waited --- */
+
+struct rows {
+    struct buf keys, values; /* lp each */
+};
+
+static bool collect(void *ctx, struct bytes key, struct bytes value)
+{
+    struct rows *r = ctx;
+
+    buf_lp(&r->keys, key);
+    buf_u32(&r->values, (uint32_t)value.n);
+    buf_bytes(&r->values, value);
+    return true;
+}
+
+static wax_rc wanted_apply(struct client *c, struct bytes key, const struct acct_id *acct,
+                           uint32_t seq, const struct hash32 *hash, bool accepted)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? pin_load(c, acct, pin) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && pin->head.manifest.seq == seq &&
+        memcmp(pin->head.hash.b, hash->b, 32) != 0) {
+        struct item a = alert_make(
+            c, "directory_equivocation", WAX_R_EQUIVOCATION, pin->head.manifest.handle, NULL,
+            "the directory shows this device another device list than my other device");
+        rc = event_put_alert(c, &a);
+    } else if (rc == WAX_OK && accepted && !pin->accepted) {
+        pin->accepted = true;
+        rc = pin_store(c, pin);
+    }
+    if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
+        rc = vault_del(c->env.vault, VT_META, key);
+    mem_free(pin);
+    return rc;
+}
+
+static wax_rc wanted(struct client *c, struct bytes key, struct bytes value)
+{
+    struct rd r = rd_init(value);
+    struct acct_id acct;
+    struct hash32 hash;
+    char handle[HANDLE_MAX + 1] = "";
+    bool accepted = rd_u8(&r) == 1;
+    uint32_t seq = rd_u32(&r);
+
+    rd_copy(&r, hash.b, 32);
+    rd_copy(&r, acct.b, 32);
+    struct bytes h = rd_take(&r, r.left);
+    if (rd_end(&r) != WAX_OK || h.n > HANDLE_MAX)
+        return WAX_E_DAMAGED;
+    memcpy(handle, h.p, h.n);
+    wax_rc rc = directory_fresh(c, &acct, handle);
+    if (rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO)
+        return WAX_OK; /* next time */
+    if (rc == WAX_OK || rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED || rc_is_refusal(rc)) {
+        rc = vault_begin(c->env.vault);
+        if (rc == WAX_OK)
+            rc = vault_finish(c->env.vault, wanted_apply(c, key, &acct, seq, &hash, accepted));
+    }
+    return rc;
+}
+
+static wax_rc unpark_in_tx(struct client *c, struct bytes key, struct bytes value)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    struct item it = {0};
+    struct acct_id with;
+    wax_rc rc = !pin ? WAX_E_NOMEM : value.n < 32 ? WAX_E_DAMAGED : WAX_OK;
+
+    if (rc == WAX_OK) {
+        memcpy(with.b, value.p, 32);
+        rc = pin_load(c, &with, pin);
+    }
+    if (rc == WAX_OK)
+        rc = item_decode((struct bytes){value.p + 32, value.n - 32}, &it);
+    if (rc == WAX_OK) {
+        set_conversation(&it, c->handle, pin->head.manifest.handle);
+        rc = show(c, &it);
+        if (rc == WAX_OK)
+            rc = vault_del(c->env.vault, VT_PARKED, key);
+    }
+    item_done(&it);
+    mem_free(pin);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
+static wax_rc unpark(struct client *c, struct bytes key, struct bytes value)
+{
+    wax_rc rc = vault_begin(c->env.vault);
+
+    return rc == WAX_OK ? vault_finish(c->env.vault, unpark_in_tx(c, key, value)) : rc;
+}
+
+static wax_rc each(struct client *c, enum vault_table t, struct bytes prefix,
+                   wax_rc (*fn)(struct client *c, struct bytes key, struct bytes value))
+{
+    struct rows rows = {0};
+    wax_rc rc = vault_scan(c->env.vault, t, prefix, BYTES(NULL, 0), false, collect, &rows);
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&rows.keys) != WAX_OK ? rows.keys.rc : buf_rc(&rows.values);
+    struct rd k = rd_init(buf_view(&rows.keys)), v = rd_init(buf_view(&rows.values));
+    while (rc == WAX_OK && k.left) {
+        struct bytes key = rd_lp(&k, UINT16_MAX);
+        uint32_t n = rd_u32(&v);
+        rc = fn(c, key, rd_take(&v, n));
+    }
+    buf_done(&rows.keys);
+    buf_done(&rows.values);
+    return rc;
+}
+
+wax_rc content_release(struct client *c)
+{
+    wax_rc rc = each(c, VT_META, BYTES_STR("want."), wanted);
+
+    return rc == WAX_OK ? each(c, VT_PARKED, BYTES(NULL, 0), unpark) : rc;
+}

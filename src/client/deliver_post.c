@@ -1,0 +1,305 @@
+/* The request of one queued message, and what its answer changes. */
+#include "client/deliver.h"
+
+struct post {
+    struct fanout_target trees[DELIVER_DEVICES_MAX];
+    struct env_fanout parts[DELIVER_DEVICES_MAX];
+    size_t which[DELIVER_DEVICES_MAX]; /* index into targets */
+    size_t n;
+    struct buf envelopes[DELIVER_DEVICES_MAX];
+    Wax__V1__DeviceEnvelope entries[DELIVER_DEVICES_MAX], *list[DELIVER_DEVICES_MAX];
+    ProtobufCBinaryData skipped[DELIVER_DEVICES_MAX];
+};
+
+static wax_rc split(const struct target *t, struct bytes *hdr, struct bytes *body)
+{
+    struct rd r = rd_init(buf_view(&t->sealed));
+    uint32_t n = rd_u32(&r);
+
+    *hdr = rd_take(&r, n);
+    *body = rd_take(&r, r.left);
+    return rd_end(&r) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+}
+
+static ProtobufCBinaryData pb(const void *p, size_t n)
+{
+    return (ProtobufCBinaryData){n, (uint8_t *)(uintptr_t)p};
+}
+
+/* A new tree and signature over what is still missing; hdr and body are those stored. */
+static wax_rc build_tree(struct delivery *d, struct post *p)
+{
+    struct party me = client_self(d->c);
+    wax_rc rc = WAX_OK;
+
+    for (size_t i = 0; rc == WAX_OK && i < d->n_targets; i++) {
+        struct target *t = &d->targets[i];
+        if (!t->sealed.n)
+            continue;
+        struct fanout_target *f = &p->trees[p->n];
+        f->to = &t->party;
+        rc = split(t, &f->hdr, &f->body);
+        p->which[p->n++] = i;
+    }
+    if (rc == WAX_OK && p->n)
+        rc = fanout_sign(&me, d->c->keys.dsk, &d->box.fanout, &d->box.com, p->trees, p->n,
+                         d->c->env.rng, p->parts);
+    for (size_t i = 0; rc == WAX_OK && i < p->n; i++) {
+        rc = envelope_encode(p->trees[i].hdr, p->trees[i].body, &p->parts[i], &p->envelopes[i]);
+        wax__v1__device_envelope__init(&p->entries[i]);
+        p->entries[i].dev_id = pb(p->trees[i].to->dev.b, 16);
+        p->entries[i].envelope = pb(p->envelopes[i].p, p->envelopes[i].n);
+        p->list[i] = &p->entries[i];
+    }
+    return rc;
+}
+
+static wax_rc build_request(struct delivery *d, struct post *p, struct buf *out)
+{
+    Wax__V1__SendRequest m = WAX__V1__SEND_REQUEST__INIT;
+    Wax__V1__AccountSeq seqs[2], *accounts[2] = {&seqs[0], &seqs[1]};
+    const struct pin *pins[2] = {&d->own, &d->peer};
+
+    for (size_t i = 0; i < 2; i++) {
+        wax__v1__account_seq__init(&seqs[i]);
+        seqs[i].acct_id = pb(pins[i]->head.manifest.acct.b, 32);
+        seqs[i].seq = pins[i]->head.manifest.seq;
+    }
+    m.fanout_id = pb(d->box.fanout.b, 16);
+    m.n_accounts = ID_EQ(&d->box.peer, &d->c->acct) ? 1 : 2;
+    m.accounts = accounts;
+    m.n_envelopes = p->n;
+    m.envelopes = p->list;
+    for (size_t i = 0; i < d->n_targets; i++)
+        if (d->targets[i].dormant)
+            p->skipped[m.n_skipped_devs++] = pb(d->targets[i].party.dev.b, 16);
+    m.skipped_devs = p->skipped;
+    return proto_pack(&m.base, out);
+}
+
+/* --- 202 --- */
+
+static wax_rc finish_history(struct delivery *d)
+{
+    struct item it = {0};
+    wax_rc rc =
+        d->box.history ? history_load(d->c->env.vault, d->box.history, &it) : WAX_E_NOTFOUND;
+
+    if (rc == WAX_OK) {
+        it.state = ITEM_ACCEPTED;
+        it.count = (uint32_t)(d->box.done.n / 16);
+        rc = history_store(d->c->env.vault, d->box.history, &it);
+    }
+    item_done(&it);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
+static wax_rc take_result(struct delivery *d, const Wax__V1__DeviceResult *r, bool *full)
+{
+    struct dev_id dev;
+    uint8_t key[24];
+
+    if (r->dev_id.len != 16)
+        return WAX_E_PROTO;
+    memcpy(dev.b, r->dev_id.data, 16);
+    switch (r->result) {
+    case WAX__V1__DEVICE_RESULT__R__STORED:
+    case WAX__V1__DEVICE_RESULT__R__ALREADY:
+        if (!outbox_has(&d->box, &dev))
+            buf_bytes(&d->box.done, BYTES_OF(dev.b));
+        d->stored++;
+        break;
+    case WAX__V1__DEVICE_RESULT__R__NO_DEVICE:
+        break;
+    case WAX__V1__DEVICE_RESULT__R__MAILBOX_FULL:
+        *full = true;
+        return WAX_OK;
+    default:
+        return WAX_E_PROTO;
+    }
+    wax_rc rc = buf_rc(&d->box.done);
+    return rc == WAX_OK ? vault_del(d->c->env.vault, VT_SEALED, sealed_key(d->order, &dev, key))
+                        : rc;
+}
+
+static wax_rc results_in_tx(struct delivery *d, const Wax__V1__SendReply *reply, bool *finished)
+{
+    struct vault *v = d->c->env.vault;
+    uint8_t key[8];
+    bool full = false;
+    struct outbox now = {0};
+    wax_rc rc = outbox_load(d->c, d->order, &now);
+
+    outbox_done(&now);
+
+    for (size_t i = 0; rc == WAX_OK && reply && i < reply->n_results; i++)
+        rc = take_result(d, reply->results[i], &full);
+    if (rc == WAX_OK && !full) {
+        *finished = true;
+        rc = finish_history(d);
+        if (rc == WAX_OK)
+            rc = vault_del(v, VT_OUTBOX, order_key(d->order, key));
+        if (rc == WAX_OK)
+            rc = vault_del_prefix(v, VT_SEALED, order_key(d->order, key));
+    } else if (rc == WAX_OK) {
+        d->box.why = (uint8_t)-WAX_E_FULL;
+        rc = outbox_store(d->c, d->order, &d->box);
+    }
+    return rc;
+}
+
+static wax_rc take_results(struct delivery *d, struct bytes body, bool *finished)
+{
+    ProtobufCMessage *m = NULL;
+    wax_rc rc = proto_unpack(&wax__v1__send_reply__descriptor, body, API_BODY_MAX, &m);
+
+    if (rc != WAX_OK)
+        return rc == WAX_E_NOMEM ? rc : WAX_E_PROTO;
+    rc = vault_begin(d->c->env.vault);
+    if (rc == WAX_OK)
+        rc = vault_finish(d->c->env.vault, results_in_tx(d, (const void *)m, finished));
+    if (rc == WAX_E_NOTFOUND) { /* another process finished it */
+        *finished = true;
+        rc = WAX_OK;
+    }
+    proto_free(m);
+    return rc == WAX_OK && !*finished ? WAX_E_FULL : rc;
+}
+
+/* --- 409 --- */
+
+static wax_rc take_stale(struct delivery *d, const Wax__V1__StaleAccount *s)
+{
+    const struct pin *pin =
+        memcmp(s->acct_id.data, d->own.head.manifest.acct.b, 32) == 0 ? &d->own : &d->peer;
+    const char *handle = pin->head.manifest.handle;
+
+    if (s->acct_id.len != 32 || memcmp(s->acct_id.data, pin->head.manifest.acct.b, 32) != 0)
+        return WAX_E_PROTO;
+    /* The links are the server's claim; the directory's answer brings them with the bundles of
+     * the new devices, so it is asked and judged like any look-up. */
+    directory_forget(d->c, &pin->head.manifest.acct);
+    return directory_fresh(d->c, &pin->head.manifest.acct, handle);
+}
+
+/* A newer bundle: every stored envelope of an INIT to the older one is sealed anew
+ * (PROTOCOL 1). The session that was begun stays for reading. */
+struct stale_rows {
+    const struct dev_id *dev;
+    struct buf keys;
+};
+
+static bool stale_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct stale_rows *s = ctx;
+
+    if (key.n == 24 && memcmp(key.p + 8, s->dev->b, 16) == 0 && value.n > 8 &&
+        value.p[4 + 2] == ENV_INIT)
+        buf_bytes(&s->keys, key);
+    return true;
+}
+
+static wax_rc reseal_in_tx(struct delivery *d, const struct dev_id *dev)
+{
+    struct client *c = d->c;
+    struct stale_rows s = {.dev = dev};
+    struct peer_sessions *state = mem_alloc(sizeof *state);
+    wax_rc rc = state ? vault_scan(c->env.vault, VT_SEALED, BYTES(NULL, 0), BYTES(NULL, 0), false,
+                                   stale_row, &s)
+                      : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&s.keys);
+    for (size_t i = 0; rc == WAX_OK && i < s.keys.n; i += 24)
+        rc = vault_del(c->env.vault, VT_SEALED, BYTES(s.keys.p + i, 24));
+    if (rc == WAX_OK)
+        rc = peer_load(c, dev, state);
+    const struct session *sending = rc == WAX_OK ? session_choose(state) : NULL;
+    if (sending && !sending->recv.on) { /* unanswered: it cannot go on towards the old bundle */
+        struct sid sid = sending->sid;
+        (void)session_mark_reading_only(state, &sid);
+        rc = peer_store(c, state);
+    }
+    if (state)
+        peer_sessions_wipe(state);
+    mem_free(state);
+    buf_done(&s.keys);
+    return rc;
+}
+
+static wax_rc take_newer_bundle(struct delivery *d, struct bytes record)
+{
+    struct bundle b;
+
+    if (bundle_decode(record, &b) != WAX_OK)
+        return WAX_E_PROTO;
+    for (size_t i = 0; i < d->n_targets; i++) {
+        struct target *t = &d->targets[i];
+        if (!ID_EQ(&t->party.dev, &b.dev))
+            continue;
+        const struct pin *pin = t->own ? &d->own : &d->peer;
+        directory_forget(d->c, &pin->head.manifest.acct);
+        wax_rc rc = directory_fresh(d->c, &pin->head.manifest.acct, pin->head.manifest.handle);
+        if (rc == WAX_OK)
+            rc = vault_begin(d->c->env.vault);
+        return rc == WAX_OK ? vault_finish(d->c->env.vault, reseal_in_tx(d, &b.dev)) : rc;
+    }
+    return WAX_E_PROTO;
+}
+
+static wax_rc take_conflict(struct delivery *d, struct bytes body)
+{
+    ProtobufCMessage *m = NULL;
+    wax_rc rc = proto_unpack(&wax__v1__send_conflict__descriptor, body, API_BODY_MAX, &m);
+
+    if (rc != WAX_OK)
+        return rc == WAX_E_NOMEM ? rc : WAX_E_PROTO;
+    const Wax__V1__SendConflict *s = (const void *)m;
+    if (!s->n_stale && !s->n_newer_bundles)
+        rc = WAX_E_PROTO;
+    for (size_t i = 0; rc == WAX_OK && i < s->n_stale; i++)
+        rc = take_stale(d, s->stale[i]);
+    for (size_t i = 0; rc == WAX_OK && i < s->n_newer_bundles; i++)
+        rc = take_newer_bundle(d, PB_BYTES(s->newer_bundles[i]));
+    proto_free(m);
+    return rc;
+}
+
+static wax_rc post_or_finish(struct delivery *d, struct post *p, bool *ret_again,
+                             bool *ret_finished)
+{
+    struct transport_reply reply = {0};
+    struct buf body = {0};
+    wax_rc rc = build_tree(d, p);
+
+    if (rc == WAX_OK && p->n == 0) { /* nobody left: notes to oneself, or all devices have it */
+        rc = vault_begin(d->c->env.vault);
+        if (rc == WAX_OK)
+            rc = vault_finish(d->c->env.vault, results_in_tx(d, NULL, ret_finished));
+        return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+    }
+    if (rc == WAX_OK)
+        rc = build_request(d, p, &body);
+    if (rc == WAX_OK)
+        rc = client_call(d->c, "POST", "/v1/messages", buf_view(&body), &reply);
+    if (rc == WAX_OK) {
+        rc = take_results(d, buf_view(&reply.body), ret_finished);
+    } else if (rc == WAX_E_CONFLICT) {
+        rc = take_conflict(d, buf_view(&reply.body));
+        *ret_again = rc == WAX_OK;
+    }
+    reply_done(&reply);
+    buf_done(&body);
+    return rc;
+}
+
+wax_rc delivery_post(struct delivery *d, bool *ret_again, bool *ret_finished)
+{
+    struct post *p = mem_alloc(sizeof *p);
+    wax_rc rc = p ? post_or_finish(d, p, ret_again, ret_finished) : WAX_E_NOMEM;
+
+    for (size_t i = 0; p && i < p->n; i++)
+        buf_done(&p->envelopes[i]);
+    mem_free(p);
+    return rc;
+}

@@ -1,0 +1,169 @@
+/* Targets and sealing of one queued message. */
+#include "client/deliver.h"
+
+void delivery_done(struct delivery *d)
+{
+    outbox_done(&d->box);
+    for (size_t i = 0; i < d->n_targets; i++)
+        buf_done(&d->targets[i].sealed);
+    d->n_targets = 0;
+}
+
+static wax_rc add_targets(struct delivery *d, const struct pin *pin, bool own)
+{
+    struct client *c = d->c;
+    bool sealable = pin_sealable(pin, now_own(c));
+
+    for (int i = 0; i < pin->head.manifest.n_devices; i++) {
+        const struct dev_id *dev = &pin->devs[i];
+        if (ID_EQ(dev, &c->keys.dev) || outbox_has(&d->box, dev))
+            continue;
+        struct target *t = &d->targets[d->n_targets];
+        *t = (struct target){.own = own, .index = i};
+        t->party = (struct party){
+            .acct = pin->head.manifest.acct, .dev = *dev, .dsk = pin->head.manifest.devices[i].dsk};
+        uint8_t key[24];
+        wax_rc rc = vault_get(c->env.vault, VT_SEALED, sealed_key(d->order, dev, key), &t->sealed);
+        if (rc != WAX_OK && rc != WAX_E_NOTFOUND) {
+            buf_done(&t->sealed);
+            return rc;
+        }
+        const struct served_bundle *b = bundle_served(c, dev);
+        t->dormant = !t->sealed.n && (!sealable || !b || !b->usable);
+        if (t->dormant)
+            *(own ? &d->skipped_own : &d->skipped_peer) |= 1U << i;
+        d->n_targets++;
+    }
+    return WAX_OK;
+}
+
+wax_rc delivery_load(struct delivery *d)
+{
+    struct client *c = d->c;
+    wax_rc rc = outbox_load(c, d->order, &d->box);
+
+    d->skipped_own = d->skipped_peer = 0;
+    if (rc == WAX_OK)
+        rc = pin_load(c, &c->acct, &d->own);
+    if (rc == WAX_OK)
+        rc = pin_load(c, &d->box.peer, &d->peer);
+    if (rc == WAX_OK && d->peer.identity_changed)
+        rc = WAX_E_DENIED;
+    if (rc == WAX_OK && !ID_EQ(&d->box.peer, &c->acct))
+        rc = add_targets(d, &d->peer, false);
+    if (rc == WAX_OK)
+        rc = add_targets(d, &d->own, true);
+    return rc;
+}
+
+/* A queued row of an earlier message to that device which has to go out first. */
+static wax_rc seal_one(struct delivery *d, struct target *t, struct sealed *x,
+                       struct peer_sessions *s)
+{
+    struct client *c = d->c;
+    const struct pin *pin = t->own ? &d->own : &d->peer;
+    const struct served_bundle *b = bundle_served(c, &t->party.dev);
+    struct seal_bundle bundle = {.body = {b ? b->record : NULL, BUNDLE_BODY}};
+    struct party me = client_self(c);
+    struct payload p = {.r32 = d->box.r32, .content = buf_view(&d->box.content)};
+    uint8_t key[24];
+
+    p.my_seq = d->own.head.manifest.seq;
+    p.my_hash = d->own.head.hash;
+    p.your_seq = pin->head.manifest.seq;
+    p.your_hash = pin->head.hash;
+    p.skipped = t->own ? d->skipped_own : d->skipped_peer;
+    struct seal_in in = {.me = &me,
+                         .peer = &t->party,
+                         .fanout = d->box.fanout,
+                         .com = d->box.com,
+                         .payload = &p,
+                         .bundle = b && b->usable ? &bundle : NULL,
+                         .now = now_early(c)};
+    sealed_reset(x);
+    wax_rc rc = peer_load(c, &t->party.dev, s);
+    if (rc == WAX_OK)
+        rc = session_seal(&in, s, c->env.rng, x);
+    if (rc == WAX_OK)
+        rc = peer_store(c, s);
+    if (rc == WAX_OK)
+        rc = delta_apply(c, &t->party.dev, &x->delta, NULL, now_own(c));
+    if (rc == WAX_OK) {
+        buf_u32(&t->sealed, (uint32_t)x->hdr.n);
+        buf_bytes(&t->sealed, buf_view(&x->hdr));
+        buf_bytes(&t->sealed, buf_view(&x->body));
+        rc = buf_rc(&t->sealed);
+    }
+    if (rc == WAX_OK)
+        rc = vault_put(c->env.vault, VT_SEALED, sealed_key(d->order, &t->party.dev, key),
+                       buf_view(&t->sealed));
+    return rc;
+}
+
+/* Draws the fanout id with the first seal, and files own fanout → com for notices (4.8). */
+static wax_rc first_seal(struct delivery *d)
+{
+    struct client *c = d->c;
+    uint8_t key[32], value[40];
+
+    if (d->box.has_fanout)
+        return WAX_OK;
+    wax_rc rc = rng_fill(c->env.rng, d->box.fanout.b, sizeof d->box.fanout.b);
+    d->box.has_fanout = true;
+    memcpy(value, d->box.com.b, 32);
+    put_u64(value + 32, now_own(c));
+    if (rc == WAX_OK)
+        rc = vault_put(c->env.vault, VT_FANOUT, fanout_key(&c->keys.dev, &d->box.fanout, key),
+                       BYTES_OF(value));
+    return rc == WAX_OK ? outbox_store(c, d->order, &d->box) : rc;
+}
+
+static wax_rc seal_in_tx(struct delivery *d)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    struct sealed x = {0};
+    struct outbox now = {0};
+    /* Another process may have finished or sealed it meanwhile: look again inside. */
+    wax_rc rc = s ? outbox_load(d->c, d->order, &now) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && now.has_fanout && !d->box.has_fanout)
+        rc = WAX_E_CONFLICT;
+    outbox_done(&now);
+    if (rc == WAX_OK)
+        rc = first_seal(d);
+    for (size_t i = 0; rc == WAX_OK && i < d->n_targets; i++) {
+        struct target *t = &d->targets[i];
+        uint8_t key[24];
+        if (t->sealed.n || t->dormant)
+            continue;
+        rc = vault_get(d->c->env.vault, VT_SEALED, sealed_key(d->order, &t->party.dev, key),
+                       &t->sealed);
+        if (rc == WAX_E_NOTFOUND)
+            rc = seal_one(d, t, &x, s);
+    }
+    sealed_done(&x);
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    return rc;
+}
+
+wax_rc delivery_seal(struct delivery *d)
+{
+    bool any_peer = ID_EQ(&d->box.peer, &d->c->acct), missing = false;
+
+    for (size_t i = 0; i < d->n_targets; i++) {
+        any_peer = any_peer || (!d->targets[i].own && !d->targets[i].dormant);
+        missing = missing || (!d->targets[i].sealed.n && !d->targets[i].dormant);
+    }
+    /* Nobody of the other side can get it now: it waits whole, own copies included. */
+    bool peer_done = d->box.done.n > 0;
+    if (!any_peer && !peer_done && !d->box.has_fanout)
+        return WAX_E_DORMANT;
+    if (!missing)
+        return WAX_OK;
+    wax_rc rc = vault_begin(d->c->env.vault);
+    if (rc != WAX_OK)
+        return rc;
+    return vault_finish(d->c->env.vault, seal_in_tx(d));
+}

@@ -1,0 +1,179 @@
+/* What has outlived its rule goes (PROTOCOL 1 "Superseded", 4.3, 4.4, 4.5). */
+#include "client/internal.h"
+
+/* Where in a table's values the time stands, and what stays all the same. */
+struct sweep_rule {
+    enum vault_table table;
+    size_t time_at;
+    uint64_t keep_ms;
+    uint64_t keep_rows; /* of each session, however old they are */
+    bool closed_only;   /* epochs: an open one stays */
+};
+
+static const struct sweep_rule rules[] = {
+    {VT_SKIPPED, 32, SKIPPED_KEEP_MS, 0, false},
+    {VT_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
+    {VT_OWN_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
+    {VT_EPOCH, 37, SLOTS_KEEP_MS, 0, true},
+    {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
+};
+
+struct old {
+    const struct sweep_rule *rule;
+    uint64_t limit;  /* rows of an earlier time go */
+    struct buf keys; /* lp each */
+};
+
+static bool old_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct old *o = ctx;
+
+    if (value.n >= o->rule->time_at + 8 && get_u64(value.p + o->rule->time_at) < o->limit &&
+        (!o->rule->closed_only || value.p[32]))
+        buf_lp(&o->keys, key);
+    return true;
+}
+
+/* Deletes one old row, unless its session has too few (4.3: the last 1,000 slots or 14 d,
+ * whichever is longer). */
+static wax_rc sweep_row(struct client *c, const struct sweep_rule *rule, struct bytes key)
+{
+    uint64_t n = UINT64_MAX;
+    wax_rc rc = WAX_OK;
+
+    if (rule->keep_rows && key.n > 16)
+        rc = vault_count(c->env.vault, rule->table, BYTES(key.p, 16), &n);
+    if (rc == WAX_OK && n > rule->keep_rows)
+        rc = vault_del(c->env.vault, rule->table, key);
+    return rc;
+}
+
+static wax_rc sweep(struct client *c, const struct sweep_rule *rule)
+{
+    uint64_t now = now_own(c);
+    struct old o = {.rule = rule, .limit = now > rule->keep_ms ? now - rule->keep_ms : 0};
+    wax_rc rc =
+        vault_scan(c->env.vault, rule->table, BYTES(NULL, 0), BYTES(NULL, 0), false, old_row, &o);
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&o.keys);
+    struct rd r = rd_init(buf_view(&o.keys));
+    while (rc == WAX_OK && r.left)
+        rc = sweep_row(c, rule, rd_lp(&r, UINT16_MAX));
+    buf_done(&o.keys);
+    return rc;
+}
+
+static bool any_key(void *ctx, struct bytes key, struct bytes value)
+{
+    (void)value;
+    buf_lp(ctx, key);
+    return true;
+}
+
+/* Sessions that 4.5 says are over. */
+static wax_rc tidy_peers(struct client *c)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    struct buf keys = {0};
+    wax_rc rc =
+        s ? vault_scan(c->env.vault, VT_PEER, BYTES(NULL, 0), BYTES(NULL, 0), false, any_key, &keys)
+          : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&keys);
+    struct rd r = rd_init(buf_view(&keys));
+    while (rc == WAX_OK && r.left) {
+        struct session_delta d = {0};
+        struct dev_id dev;
+        struct bytes key = rd_lp(&r, 16);
+        if (key.n != 16)
+            rc = WAX_E_DAMAGED;
+        else
+            memcpy(dev.b, key.p, 16);
+        if (rc == WAX_OK)
+            rc = peer_load(c, &dev, s);
+        if (rc == WAX_OK && session_tidy(s, now_own(c), &d)) {
+            rc = peer_store(c, s);
+            if (rc == WAX_OK)
+                rc = delta_apply(c, &dev, &d, NULL, now_own(c));
+        }
+        session_delta_done(&d);
+    }
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    buf_done(&keys);
+    return rc;
+}
+
+/* Private halves of superseded bundles, with the INIT cache filed under them. */
+static wax_rc drop_prekeys(struct client *c)
+{
+    struct buf keys = {0};
+    uint64_t drained;
+    wax_rc rc = meta_get_u64(c->env.vault, "drained.at", &drained);
+
+    if (rc == WAX_OK)
+        rc = vault_scan(c->env.vault, VT_PREKEY, BYTES(NULL, 0), BYTES(NULL, 0), false, any_key,
+                        &keys);
+    if (rc == WAX_OK)
+        rc = buf_rc(&keys);
+    struct rd r = rd_init(buf_view(&keys));
+    while (rc == WAX_OK && r.left) {
+        struct prekey p = {0};
+        struct buf b = {0};
+        struct bytes key = rd_lp(&r, UINT16_MAX);
+        rc = vault_get(c->env.vault, VT_PREKEY, key, &b);
+        if (rc == WAX_OK)
+            rc = prekey_decode(buf_view(&b), &p) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        /* An INIT that waits unjudged in memory keeps all of them for now. */
+        if (rc == WAX_OK && prekey_destroy_due(&p, now_own(c), drained, c->n_waiting > 0)) {
+            rc = vault_del(c->env.vault, VT_PREKEY, key);
+            if (rc == WAX_OK)
+                rc = vault_del_prefix(c->env.vault, VT_SEEN, key);
+        }
+        prekey_done(&p);
+        buf_done(&b);
+    }
+    buf_done(&keys);
+    return rc;
+}
+
+static wax_rc maintain_in_tx(struct client *c, bool drained)
+{
+    wax_rc rc = drained ? meta_put_u64(c->env.vault, "drained.at", now_own(c)) : WAX_OK;
+
+    if (rc == WAX_OK)
+        rc = drop_prekeys(c);
+    if (rc == WAX_OK)
+        rc = tidy_peers(c);
+    for (size_t i = 0; rc == WAX_OK && i < sizeof rules / sizeof *rules; i++)
+        rc = sweep(c, &rules[i]);
+    return rc;
+}
+
+/* Scanning all rows is not for every connection: once in six hours, and the time of a drained
+ * mailbox is always noted. */
+#define MAINTAIN_MS (6 * 3600000ULL)
+
+wax_rc client_maintain(struct client *c, bool drained)
+{
+    struct vault *v = c->env.vault;
+    uint64_t last;
+    wax_rc rc = meta_get_u64(v, "maintained.at", &last);
+    bool due = rc == WAX_OK && now_own(c) >= last + MAINTAIN_MS;
+
+    if (rc != WAX_OK || (!due && !drained))
+        return rc;
+    rc = vault_begin(v);
+    if (rc != WAX_OK)
+        return rc;
+    if (due)
+        rc = maintain_in_tx(c, drained);
+    else
+        rc = meta_put_u64(v, "drained.at", now_own(c));
+    if (rc == WAX_OK && due)
+        rc = meta_put_u64(v, "maintained.at", now_own(c));
+    return vault_finish(v, rc);
+}

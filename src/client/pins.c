@@ -1,0 +1,360 @@
+/* Pinned accounts in the vault (PROTOCOL 1 "One head"): rows by acct_id, an index by handle and
+ * one by device, and what a change of the device list brings with it. */
+#include "client/internal.h"
+
+#include <stdio.h>
+
+static wax_rc handle_key(const char *handle, struct hash32 *ret)
+{
+    return hash_raw(ret, PARTS(BYTES_STR(handle)));
+}
+
+wax_rc pin_load(struct client *c, const struct acct_id *acct, struct pin *ret)
+{
+    struct buf b = {0};
+    wax_rc rc = vault_get(c->env.vault, VT_PIN, BYTES_OF(acct->b), &b);
+
+    if (rc == WAX_OK)
+        rc = pin_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc pin_load_handle(struct client *c, const char *handle, struct pin *ret)
+{
+    struct buf b = {0};
+    struct acct_id acct;
+    struct hash32 key;
+    wax_rc rc = handle_key(handle, &key);
+
+    if (rc == WAX_OK)
+        rc = vault_get(c->env.vault, VT_HANDLE, BYTES_OF(key.b), &b);
+    if (rc == WAX_OK && b.n != sizeof acct.b)
+        rc = WAX_E_DAMAGED;
+    if (rc == WAX_OK) {
+        memcpy(acct.b, b.p, sizeof acct.b);
+        rc = pin_load(c, &acct, ret);
+    }
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc client_pin_by_handle(struct client *c, const char *handle, struct pin *ret)
+{
+    return pin_load_handle(c, handle, ret);
+}
+
+wax_rc client_pin_by_acct(struct client *c, const struct acct_id *acct, struct pin *ret)
+{
+    return pin_load(c, acct, ret);
+}
+
+wax_rc pin_store(struct client *c, const struct pin *pin)
+{
+    struct vault *v = c->env.vault;
+    const struct manifest *m = &pin->head.manifest;
+    struct buf b = {0};
+    struct hash32 key;
+    wax_rc rc = pin_encode(pin, &b);
+
+    if (rc == WAX_OK)
+        rc = vault_put(v, VT_PIN, BYTES_OF(m->acct.b), buf_view(&b));
+    if (rc == WAX_OK)
+        rc = handle_key(m->handle, &key);
+    if (rc == WAX_OK)
+        rc = vault_put(v, VT_HANDLE, BYTES_OF(key.b), BYTES_OF(m->acct.b));
+    for (size_t i = 0; rc == WAX_OK && i < m->n_devices; i++)
+        rc = vault_put(v, VT_DEVICE, BYTES_OF(pin->devs[i].b), BYTES_OF(m->acct.b));
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc client_device_acct(struct client *c, const struct dev_id *dev, struct acct_id *ret)
+{
+    struct buf b = {0};
+    wax_rc rc = vault_get(c->env.vault, VT_DEVICE, BYTES_OF(dev->b), &b);
+
+    if (rc == WAX_OK && b.n != sizeof ret->b)
+        rc = WAX_E_DAMAGED;
+    if (rc == WAX_OK)
+        memcpy(ret->b, b.p, sizeof ret->b);
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc client_find_device(struct client *c, const struct dev_id *dev, struct party *ret)
+{
+    struct acct_id acct;
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? client_device_acct(c, dev, &acct) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = pin_load(c, &acct, pin);
+    if (rc == WAX_OK) {
+        int i = pin_find(pin, dev);
+        if (i < 0 || !pin_readable(pin, now_own(c)))
+            rc = WAX_E_NOTFOUND;
+        else
+            *ret =
+                (struct party){.acct = acct, .dev = *dev, .dsk = pin->head.manifest.devices[i].dsk};
+    }
+    mem_free(pin);
+    return rc;
+}
+
+/* --- What a change brings --- */
+
+static wax_rc device_alert(struct client *c, const struct pin *pin, const struct manifest_device *d,
+                           const char *kind)
+{
+    struct dev_id dev;
+    char text[256];
+    wax_rc rc = dev_id_of(&d->dsk, &dev);
+
+    if (rc != WAX_OK)
+        return rc;
+    bool own = ID_EQ(&pin->head.manifest.acct, &c->acct);
+    (void)snprintf(text, sizeof text, "%s%s a device: %s",
+                   own ? "your account" : pin->head.manifest.handle,
+                   strcmp(kind, "new_device") == 0 ? " has" : " has removed", d->name);
+    struct item a = alert_make(c, kind, WAX_OK, pin->head.manifest.handle, &dev, text);
+    return event_put_item(c->env.vault, &a);
+}
+
+struct dev_list {
+    struct buf ids;
+};
+
+static bool collect_key(void *ctx, struct bytes key, struct bytes value)
+{
+    struct dev_list *l = ctx;
+
+    (void)value;
+    if (key.n == 16)
+        buf_bytes(&l->ids, key);
+    return true;
+}
+
+static wax_rc offer_due(struct client *c, const struct dev_id *dev)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    wax_rc rc = s ? peer_load(c, dev, s) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && s->n_held) {
+        session_mark_offer_due(s);
+        rc = peer_store(c, s);
+    }
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    return rc;
+}
+
+/* PROTOCOL 2 "Offers": after a change in either account, in all sessions of and with it. */
+static wax_rc offers_due(struct client *c, const struct pin *pin)
+{
+    struct dev_list l = {0};
+    wax_rc rc = WAX_OK;
+
+    if (ID_EQ(&pin->head.manifest.acct, &c->acct))
+        rc = vault_scan(c->env.vault, VT_PEER, BYTES(NULL, 0), BYTES(NULL, 0), false, collect_key,
+                        &l);
+    else
+        buf_add(&l.ids, pin->devs, (size_t)pin->head.manifest.n_devices * sizeof pin->devs[0]);
+    if (rc == WAX_OK)
+        rc = buf_rc(&l.ids);
+    for (size_t i = 0; rc == WAX_OK && i < l.ids.n; i += 16) {
+        struct dev_id dev;
+        memcpy(dev.b, l.ids.p + i, 16);
+        rc = offer_due(c, &dev);
+    }
+    buf_done(&l.ids);
+    return rc;
+}
+
+static wax_rc changes_apply(struct client *c, const struct pin *pin, const struct pin_change *ch)
+{
+    wax_rc rc = WAX_OK;
+
+    for (size_t i = 0; rc == WAX_OK && i < ch->n_removed; i++) {
+        struct dev_id dev;
+        rc = dev_id_of(&ch->removed[i].dsk, &dev);
+        if (rc == WAX_OK)
+            rc = peer_drop(c, &dev);
+        if (rc == WAX_OK)
+            rc = device_alert(c, pin, &ch->removed[i], "device_revoked");
+    }
+    for (size_t i = 0; rc == WAX_OK && i < ch->n_added; i++)
+        if (memcmp(ch->added[i].dsk.b, ec_public(c->keys.dsk)->b, 65) != 0)
+            rc = device_alert(c, pin, &ch->added[i], "new_device");
+    if (rc == WAX_OK && (ch->n_added || ch->n_removed))
+        rc = offers_due(c, pin);
+    return rc;
+}
+
+wax_rc pin_apply(struct client *c, const struct pin *pin, const struct pin_change *ch)
+{
+    const char *handle = pin->head.manifest.handle;
+    wax_rc rc = pin_store(c, pin);
+
+    if (rc == WAX_OK && ch->outcome == PIN_NEW && !ID_EQ(&pin->head.manifest.acct, &c->acct))
+        rc = sync_queue(c, (const struct pin *const[]){pin}, 1);
+    if (rc == WAX_OK && (ch->outcome == PIN_CHANGED || ch->outcome == PIN_IDENTITY_CHANGED))
+        rc = changes_apply(c, pin, ch);
+    if (rc == WAX_OK && (ch->outcome == PIN_IDENTITY_CHANGED || ch->outcome == PIN_OTHER_ACCOUNT)) {
+        struct item a = alert_make(c, "identity_changed", WAX_OK, handle, NULL,
+                                   "this contact started over with new keys; compare the safety "
+                                   "number, then accept-identity");
+        rc = event_put_alert(c, &a);
+    }
+    return rc;
+}
+
+/* What the directory served does not hold: an alert, and the refusal as result. */
+static wax_rc served_badly(struct client *c, const char *kind, wax_rc klass, const char *handle,
+                           const char *what)
+{
+    wax_rc rc = vault_begin(c->env.vault);
+
+    if (rc != WAX_OK)
+        return rc;
+    struct item a = alert_make(c, kind, klass, handle, NULL, what);
+    rc = vault_finish(c->env.vault, event_put_alert(c, &a));
+    client_say(c, "%s", what);
+    return rc != WAX_OK ? rc : klass;
+}
+
+static wax_rc store_candidate(struct client *c, const struct pin *pin, const struct pin *other)
+{
+    struct buf name = {0}, b = {0};
+
+    buf_str(&name, "candidate.");
+    buf_hex(&name, BYTES_OF(pin->head.manifest.acct.b));
+    wax_rc rc = pin_encode(other, &b);
+    if (rc == WAX_OK)
+        rc = buf_rc(&name);
+    if (rc == WAX_OK)
+        rc = vault_put(c->env.vault, VT_META, buf_view(&name), buf_view(&b));
+    buf_done(&name);
+    buf_done(&b);
+    return rc;
+}
+
+struct take {
+    struct pin pin, other;
+    struct pin_change change;
+};
+
+static wax_rc take_in_tx(struct client *c, const char *handle, const struct pin_link *links,
+                         size_t n, uint32_t newest, struct take *t)
+{
+    wax_rc rc = pin_load_handle(c, handle, &t->pin);
+    bool known = rc == WAX_OK;
+
+    if (rc == WAX_E_NOTFOUND)
+        rc = WAX_OK;
+    if (rc == WAX_OK)
+        rc = pin_update(&t->pin, handle, links, n, newest, now_late(c), &t->change, &t->other);
+    if (rc != WAX_OK)
+        return rc;
+    enum pin_outcome o = t->change.outcome;
+    if (o == PIN_LOWER || o == PIN_FORK || (o == PIN_SAME && known))
+        return WAX_OK;
+    if (o == PIN_OTHER_ACCOUNT)
+        rc = store_candidate(c, &t->pin, &t->other);
+    return rc == WAX_OK ? pin_apply(c, &t->pin, &t->change) : rc;
+}
+
+wax_rc pins_take(struct client *c, const char *handle, const struct pin_link *links, size_t n,
+                 uint32_t newest)
+{
+    struct take *t = mem_alloc(sizeof *t);
+    wax_rc rc = t ? vault_begin(c->env.vault) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = vault_finish(c->env.vault, take_in_tx(c, handle, links, n, newest, t));
+    if (rc_is_refusal(rc) || rc == WAX_E_PROTO)
+        rc = served_badly(
+            c, "tampered", rc == WAX_E_PROTO ? WAX_R_CHAIN : rc, handle,
+            "the directory served a device list that does not hold; the known one stays in use");
+    else if (rc == WAX_OK && t->change.outcome == PIN_LOWER)
+        rc = served_badly(c, "server_refused", WAX_R_CHAIN, handle,
+                          "the directory served an older device list than the one known");
+    else if (rc == WAX_OK && t->change.outcome == PIN_FORK)
+        rc = served_badly(c, "directory_equivocation", WAX_R_EQUIVOCATION, handle,
+                          "the directory served another device list of the same number");
+    else if (rc == WAX_OK && t->change.outcome == PIN_OTHER_ACCOUNT)
+        rc = WAX_E_DENIED;
+    mem_free(t);
+    return rc;
+}
+
+/* --- Bundles served --- */
+
+const struct served_bundle *bundle_served(const struct client *c, const struct dev_id *dev)
+{
+    const struct served_bundle *b = (const void *)c->bundles.p;
+
+    for (size_t i = 0; i < c->bundles.n / sizeof *b; i++)
+        if (ID_EQ(&b[i].dev, dev))
+            return &b[i];
+    return NULL;
+}
+
+wax_rc bundle_remember(struct client *c, const struct dev_id *dev, struct bytes record, bool usable)
+{
+    struct served_bundle *b = (void *)c->bundles.p, fresh = {.dev = *dev, .usable = usable};
+
+    if (record.n == BUNDLE_RECORD)
+        memcpy(fresh.record, record.p, BUNDLE_RECORD);
+    for (size_t i = 0; i < c->bundles.n / sizeof *b; i++)
+        if (ID_EQ(&b[i].dev, dev)) {
+            b[i] = fresh;
+            return WAX_OK;
+        }
+    buf_add(&c->bundles, &fresh, sizeof fresh);
+    return buf_rc(&c->bundles);
+}
+
+static wax_rc take_bundle(struct client *c, struct pin *pin, size_t i, struct bytes record)
+{
+    struct bundle b;
+    bool usable = false;
+
+    if (record.n) {
+        wax_rc rc = pin_bundle(pin, i, record, now_late(c), &b);
+        if (rc_is_refusal(rc)) {
+            struct item a = alert_make(
+                c, "tampered", rc, pin->head.manifest.handle, &pin->devs[i],
+                "the directory served a device key that does not hold; nothing is sealed to it");
+            rc = event_put_alert(c, &a);
+        } else if (rc == WAX_OK) {
+            usable = bundle_usable_for_sealing(&b, now_own(c));
+        }
+        if (rc != WAX_OK)
+            return rc;
+    }
+    return bundle_remember(c, &pin->devs[i], record, usable);
+}
+
+wax_rc pins_take_bundles(struct client *c, const char *handle, const ProtobufCBinaryData *records,
+                         size_t n)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? vault_begin(c->env.vault) : WAX_E_NOMEM;
+
+    if (rc != WAX_OK) {
+        mem_free(pin);
+        return rc;
+    }
+    rc = pin_load_handle(c, handle, pin);
+    if (rc == WAX_OK && n != pin->head.manifest.n_devices)
+        rc = WAX_E_PROTO;
+    for (size_t i = 0; rc == WAX_OK && i < n; i++)
+        rc = take_bundle(c, pin, i, PB_BYTES(records[i]));
+    if (rc == WAX_OK)
+        rc = pin_store(c, pin);
+    rc = vault_finish(c->env.vault, rc);
+    mem_free(pin);
+    return rc;
+}

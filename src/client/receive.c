@@ -1,0 +1,407 @@
+/* Frames of the mailbox stream (PROTOCOL 4.2, RECORDS 14). */
+#include "client/internal.h"
+
+#include <stdio.h>
+
+#include "session/evidence.h"
+
+/* --- Who sent it --- */
+
+static wax_rc looked_up(struct client *c, const char *hint, struct hash32 *key,
+                        struct handle_lookup **ret)
+{
+    struct handle_lookup *l = (void *)c->lookups.p;
+    wax_rc rc = hash_raw(key, PARTS(BYTES_STR(hint)));
+
+    *ret = NULL;
+    for (size_t i = 0; rc == WAX_OK && i < c->lookups.n / sizeof *l; i++)
+        if (ID_EQ(&l[i].handle, key))
+            *ret = &l[i];
+    return rc;
+}
+
+/* Looks the hinted handle up, at most once in ten minutes; *ret_begun: when the newest one began.
+ */
+static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
+{
+    struct hash32 key;
+    struct handle_lookup *old, fresh;
+    uint64_t now = now_late(c);
+    wax_rc rc = looked_up(c, hint, &key, &old);
+
+    if (rc != WAX_OK)
+        return rc;
+    if (old && now < old->begun + SENDER_REFETCH_MS) {
+        *ret_begun = old->begun;
+        return WAX_OK;
+    }
+    fresh = (struct handle_lookup){.handle = key, .begun = now};
+    if (old)
+        *old = fresh;
+    else
+        buf_add(&c->lookups, &fresh, sizeof fresh);
+    rc = buf_rc(&c->lookups);
+    if (rc == WAX_OK)
+        rc = client_lookup(c, hint);
+    *ret_begun = now;
+    if (rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED)
+        return WAX_OK; /* it answered, without that device */
+    return rc == WAX_E_NOMEM || rc == WAX_E_IO || rc == WAX_E_NOSPC || rc == WAX_OK ? rc
+                                                                                    : WAX_E_WAIT;
+}
+
+static wax_rc resolve_sender(struct client *c, const struct dev_id *dev, const char *hint,
+                             uint64_t frame_time)
+{
+    struct party p;
+    struct acct_id acct;
+    struct sender_lookup l = {0};
+    wax_rc rc = client_find_device(c, dev, &p);
+
+    if (rc != WAX_E_NOTFOUND)
+        return rc;
+    if (!handle_valid(BYTES_STR(hint)))
+        return WAX_R_UNKNOWN_SENDER;
+    rc = client_device_acct(c, dev, &acct);
+    if (rc == WAX_OK) { /* listed once: retired, unless only its manifest ran out */
+        struct pin *pin = mem_alloc(sizeof *pin);
+        rc = pin ? pin_load(c, &acct, pin) : WAX_E_NOMEM;
+        bool retired = rc == WAX_OK && pin_find(pin, dev) < 0;
+        mem_free(pin);
+        if (retired)
+            return WAX_R_UNKNOWN_SENDER;
+    }
+    if (rc != WAX_OK && rc != WAX_E_NOTFOUND)
+        return rc;
+    rc = refetch(c, hint, &l.begun);
+    if (rc != WAX_OK)
+        return rc;
+    rc = client_find_device(c, dev, &p);
+    if (rc != WAX_E_NOTFOUND)
+        return rc;
+    return sender_verdict(frame_time, &l, 1);
+}
+
+/* --- One envelope --- */
+
+static const char *sender_handle(struct client *c, const struct acct_id *acct, struct pin *pin)
+{
+    return pin_load(c, acct, pin) == WAX_OK ? pin->head.manifest.handle : "";
+}
+
+static wax_rc note_start(struct client *c, const struct opened *o, struct pin *pin)
+{
+    if (o->start != START_RESET && o->start != START_RESET_ALERT)
+        return WAX_OK;
+    struct item a = alert_make(
+        c, "session_reset", WAX_OK, pin->head.manifest.handle, &o->sender.dev,
+        o->start == START_RESET_ALERT
+            ? "a device of this contact started over and could not prove that it is the same one"
+            : "a device of this contact started over with new session keys");
+    wax_rc rc = event_put_alert(c, &a);
+    directory_forget(c, &o->sender.acct);
+    if (rc == WAX_OK && pin->verified) { /* verified contacts confirm before sending (4.5) */
+        pin->identity_changed = true;
+        rc = pin_store(c, pin);
+    }
+    return rc;
+}
+
+static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer_sessions *s,
+                           uint64_t frame_time)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? WAX_OK : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && o->echo_ahead)
+        (void)session_mark_renew(s, now_own(c));
+    if (rc == WAX_OK)
+        rc = peer_store(c, s);
+    if (rc == WAX_OK)
+        rc = delta_apply(c, &o->sender.dev, &o->delta, o, now_own(c));
+    if (rc == WAX_OK) {
+        const char *handle = sender_handle(c, &o->sender.acct, pin);
+        rc = note_start(c, o, pin);
+        if (rc == WAX_OK)
+            rc = content_take(c, o, handle, frame_time);
+    }
+    mem_free(pin);
+    return rc;
+}
+
+static wax_rc open_in_tx(struct client *c, struct bytes in, uint64_t frame_time,
+                         struct open_why *why)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    struct rows_ctx ctx = {.c = c, .state = s};
+    struct session_rows rows = rows_of(&ctx);
+    struct party me = client_self(c), sender;
+    struct envelope *env = mem_alloc(sizeof *env);
+    struct opened o = {0};
+    struct hash32 root;
+    wax_rc rc = s && env ? session_judge(&me, &rows, in, env, &sender, &root) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = peer_load(c, &sender.dev, s);
+    if (rc == WAX_OK) {
+        rc = session_open_known(&me, &sender, &root, s, &rows, env, now_own(c), &o, why);
+        if (rc == WAX_OK) {
+            rc = accept_in_tx(c, &o, s, frame_time);
+            opened_done(&o);
+        }
+    }
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    mem_free(env);
+    return rc;
+}
+
+/* Refused: counted and shown once an hour for each cause; undecryptable ones are listed. */
+static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
+                           const struct open_why *why, const char *hint)
+{
+    struct envelope *env = mem_alloc(sizeof *env);
+    bool undecryptable =
+        why_rc == WAX_R_NO_KEY || why_rc == WAX_R_GAP || why_rc == WAX_R_UNKNOWN_SENDER;
+    struct dev_id from = {0};
+    wax_rc rc = env ? vault_begin(c->env.vault) : WAX_E_NOMEM;
+
+    if (rc != WAX_OK) {
+        mem_free(env);
+        return rc;
+    }
+    if (envelope_decode(in, env) == WAX_OK)
+        from = env->hdr.from;
+    mem_free(env);
+    struct item a =
+        alert_make(c, undecryptable ? "undecryptable" : "tampered", why_rc, hint, &from,
+                   undecryptable ? "a message of this device cannot be read here"
+                                 : "a message was altered or forged on its way and is not shown");
+    rc = event_put_alert(c, &a);
+    if (rc == WAX_OK && why->renew) {
+        struct peer_sessions *s = mem_alloc(sizeof *s);
+        rc = s ? peer_load(c, &from, s) : WAX_E_NOMEM;
+        if (rc == WAX_OK && session_mark_renew(s, now_own(c)))
+            rc = peer_store(c, s);
+        if (s)
+            peer_sessions_wipe(s);
+        mem_free(s);
+    }
+    return vault_finish(c->env.vault, rc);
+}
+
+static wax_rc take_envelope(struct client *c, struct bytes in, const char *hint,
+                            uint64_t frame_time)
+{
+    struct envelope *env = mem_alloc(sizeof *env);
+    struct open_why why = {0};
+    wax_rc rc = env ? envelope_decode(in, env) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && !ID_EQ(&env->hdr.to, &c->keys.dev))
+        rc = WAX_R_WRONG_DEVICE;
+    if (rc == WAX_OK)
+        rc = resolve_sender(c, &env->hdr.from, hint, frame_time);
+    mem_free(env);
+    if (rc == WAX_OK)
+        rc = vault_begin(c->env.vault);
+    if (rc == WAX_OK)
+        rc = vault_finish(c->env.vault, open_in_tx(c, in, frame_time, &why));
+    if (rc == WAX_R_DUPLICATE)
+        return WAX_OK;
+    if (!rc_is_refusal(rc))
+        return rc;
+    if (rc == WAX_R_REPLAY && why.fanout_known)
+        return WAX_OK;
+    return note_refusal(c, in, rc, &why, hint);
+}
+
+/* --- Waiting --- */
+
+static bool waits_behind(const struct client *c, struct bytes in)
+{
+    if (in.n < 36)
+        return false;
+    for (size_t i = 0; i < c->n_waiting; i++)
+        if (memcmp(c->waiting[i].from.b, in.p + 20, 16) == 0)
+            return true;
+    return false;
+}
+
+static wax_rc wait_add(struct client *c, const struct frame *f)
+{
+    for (size_t i = 0; i < c->n_waiting; i++)
+        if (c->waiting[i].seq == f->seq)
+            return WAX_OK;
+    if (c->n_waiting >= WAITING_MAX)
+        return WAX_OK; /* stays at the server; comes again with the next connection */
+    if (c->n_waiting == c->cap_waiting) {
+        size_t cap = c->cap_waiting ? 2 * c->cap_waiting : 8;
+        struct waiting *w = mem_calloc(cap, sizeof *w);
+        if (!w)
+            return WAX_E_NOMEM;
+        if (c->n_waiting)
+            memcpy(w, c->waiting, c->n_waiting * sizeof *w);
+        mem_free(c->waiting);
+        c->waiting = w;
+        c->cap_waiting = cap;
+    }
+    struct waiting *w = &c->waiting[c->n_waiting];
+    *w = (struct waiting){.seq = f->seq, .time = f->time};
+    if (f->envelope.n >= 36)
+        memcpy(w->from.b, f->envelope.p + 20, 16);
+    item_short(w->hint, sizeof w->hint, f->handle);
+    buf_bytes(&w->envelope, f->envelope);
+    wax_rc rc = buf_rc(&w->envelope);
+    if (rc == WAX_OK)
+        c->n_waiting++;
+    else
+        buf_done(&w->envelope);
+    return rc;
+}
+
+static void wait_remove(struct client *c, size_t i)
+{
+    buf_done(&c->waiting[i].envelope);
+    memmove(&c->waiting[i], &c->waiting[i + 1], (c->n_waiting - i - 1) * sizeof c->waiting[i]);
+    c->n_waiting--;
+}
+
+static bool earlier_waits(const struct client *c, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (ID_EQ(&c->waiting[k].from, &c->waiting[i].from))
+            return true;
+    return false;
+}
+
+wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
+{
+    wax_rc rc = content_release(c);
+
+    for (size_t i = 0; rc == WAX_OK && i < c->n_waiting;) {
+        struct waiting *w = &c->waiting[i];
+        rc = earlier_waits(c, i) ? WAX_E_WAIT
+                                 : take_envelope(c, buf_view(&w->envelope), w->hint, w->time);
+        if (rc == WAX_E_WAIT) {
+            rc = WAX_OK;
+            i++;
+        } else if (rc == WAX_OK) {
+            buf_u64(ret_seqs, w->seq);
+            wait_remove(c, i);
+            rc = buf_rc(ret_seqs);
+        }
+    }
+    return rc;
+}
+
+/* --- Notices --- */
+
+/* The server's claim that a device did not fetch a message (4.8): shown at the sender. */
+static wax_rc take_notice_in_tx(struct client *c, const struct frame *f)
+{
+    struct buf b = {0};
+    struct item it = {0}, e = {.type = ITEM_EXPIRED,
+                               .own = true,
+                               .received_at = now_own(c),
+                               .device = f->to,
+                               .count = 1};
+    uint8_t key[32];
+    uint64_t order;
+    wax_rc rc = vault_get(c->env.vault, VT_FANOUT, fanout_key(&c->keys.dev, &f->fanout, key), &b);
+
+    if (rc == WAX_OK && b.n < 32)
+        rc = WAX_E_DAMAGED;
+    if (rc == WAX_OK) {
+        memcpy(e.com.b, b.p, 32);
+        rc = message_find(c, &e.com, &c->acct, &order);
+    }
+    if (rc == WAX_OK)
+        rc = history_load(c->env.vault, order, &it);
+    if (rc == WAX_OK) {
+        item_short(e.to, sizeof e.to, it.to);
+        item_short(e.conversation, sizeof e.conversation, it.conversation);
+        item_short(e.detail, sizeof e.detail,
+                   f->reason == NOTICE_REVOKED
+                       ? "the device was removed before it fetched the message"
+                   : f->reason == NOTICE_FULL ? "the device's mailbox was full"
+                                              : "the device did not fetch the message in time");
+        it.state = ITEM_EXPIRED_OUT;
+        rc = history_store(c->env.vault, order, &it);
+        if (rc == WAX_OK)
+            rc = event_put_item(c->env.vault, &e);
+        item_done(&it);
+    }
+    buf_done(&b);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc; /* not a message that people wrote */
+}
+
+static wax_rc take_expired_in_tx(struct client *c, uint32_t count)
+{
+    struct item e = {.type = ITEM_EXPIRED, .received_at = now_own(c), .count = count};
+
+    item_short(e.detail, sizeof e.detail,
+               "messages waited longer than the server keeps them, and are gone");
+    return event_put_item(c->env.vault, &e);
+}
+
+/* Notices have no id of their own: a frame seq taken once is not taken again. Mailbox seqs rise,
+ * and notices come in that order. */
+static wax_rc take_server_word(struct client *c, const struct frame *f)
+{
+    struct vault *v = c->env.vault;
+    uint64_t last;
+    wax_rc rc = vault_begin(v);
+
+    if (rc != WAX_OK)
+        return rc;
+    rc = meta_get_u64(v, "notice.last", &last);
+    if (rc == WAX_OK && f->seq > last) {
+        rc = f->type == FRAME_NOTICE ? take_notice_in_tx(c, f) : take_expired_in_tx(c, f->count);
+        if (rc == WAX_OK)
+            rc = meta_put_u64(v, "notice.last", f->seq);
+    }
+    return vault_finish(v, rc);
+}
+
+wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
+{
+    wax_rc rc = WAX_OK;
+
+    *ret_ack = false;
+    switch (f->type) {
+    case FRAME_ENVELOPE:
+        rc = waits_behind(c, f->envelope) ? WAX_E_WAIT
+                                          : take_envelope(c, f->envelope, f->handle, f->time);
+        if (rc == WAX_E_WAIT)
+            return wait_add(c, f);
+        break;
+    case FRAME_NOTICE:
+    case FRAME_EXPIRED:
+        rc = take_server_word(c, f);
+        break;
+    default:
+        return WAX_OK; /* heartbeat, drained, types of later versions */
+    }
+    *ret_ack = rc == WAX_OK;
+    return rc;
+}
+
+wax_rc client_ack(struct client *c, const uint64_t *seqs, size_t n)
+{
+    wax_rc rc = WAX_OK;
+
+    for (size_t at = 0; rc == WAX_OK && at < n; at += 4096) {
+        Wax__V1__AckRequest m = WAX__V1__ACK_REQUEST__INIT;
+        struct transport_reply reply = {0};
+        struct buf body = {0};
+        m.n_seqs = n - at < 4096 ? n - at : 4096;
+        m.seqs = (uint64_t *)(uintptr_t)(seqs + at);
+        rc = proto_pack(&m.base, &body);
+        if (rc == WAX_OK)
+            rc = client_call(c, "POST", "/v1/mailbox/ack", buf_view(&body), &reply);
+        reply_done(&reply);
+        buf_done(&body);
+    }
+    return rc;
+}
