@@ -264,11 +264,21 @@ static bool field_fits(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return true;
 }
 
+/* No field has number 0. protobuf-c refuses it only when it is written as one byte, and would
+ * pack what it took in a form that it then refuses: two readers of one body would differ. */
+static bool unknown_fit(const ProtobufCMessage *m)
+{
+    for (unsigned i = 0; i < m->n_unknown_fields; i++)
+        if (m->unknown_fields[i].tag == 0)
+            return false;
+    return true;
+}
+
 /* The schema nests at most four deep and names no message inside itself, so the depth is
  * bounded by it already; the lid holds when the schema grows. */
 static bool message_fits(const ProtobufCMessage *m, int depth)
 {
-    if (depth > PROTO_NESTING_MAX)
+    if (depth > PROTO_NESTING_MAX || !unknown_fit(m))
         return false;
     const struct proto_rules *rules = proto_rules_of(m->descriptor);
     for (unsigned i = 0; i < m->descriptor->n_fields; i++) {

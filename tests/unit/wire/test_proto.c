@@ -218,6 +218,19 @@ static void an_undefined_result_is_refused(void **state)
     assert_int_equal(round_trip(&r.base), WAX_R_PARSE);
 }
 
+static void no_field_has_the_number_0(void **state)
+{
+    static const uint8_t one_byte[] = {0x0a, 1, 'x', 0x00, 0x03};
+    static const uint8_t two_bytes[] = {0x0a, 1, 'x', 0x80, 0x00, 0x03};
+    static const uint8_t unknown[] = {0x0a, 1, 'x', 0x50, 0x03};
+    ProtobufCMessage *m = NULL;
+
+    assert_int_equal(proto_unpack(TYPE(link_post), BYTES_OF(one_byte), 99, &m), WAX_R_PARSE);
+    assert_int_equal(proto_unpack(TYPE(link_post), BYTES_OF(two_bytes), 99, &m), WAX_R_PARSE);
+    assert_int_equal(proto_unpack(TYPE(link_post), BYTES_OF(unknown), 99, &m), WAX_OK);
+    proto_free(m);
+}
+
 static size_t largest, total;
 static long countdown;
 
@@ -417,6 +430,7 @@ int main(void)
         cmocka_unit_test(handles_have_their_form),
         cmocka_unit_test(text_is_utf8_and_may_hold_a_nul),
         cmocka_unit_test(an_undefined_result_is_refused),
+        cmocka_unit_test(no_field_has_the_number_0),
         cmocka_unit_test(a_claimed_length_allocates_nothing),
         cmocka_unit_test(a_body_of_a_million_tiny_fields_stays_in_its_budget),
         cmocka_unit_test(acks_may_come_unpacked),
