@@ -78,7 +78,9 @@ wax_rc session_conversation(const struct party *me, const struct party *sender,
 
     if (conv.n == 2 * sizeof me->acct.b && !content->group)
         return judge_pair(me, sender, conv.p, ret_kind, ret_with);
-    if (conv.n == 32 && content->group && bytes_eq(conv, PB_BYTES(content->group->gid))) {
+    /* Whether a group message may do without its (gid, n, hash), and whether the sender is a
+     * member, is judged where groups are known. */
+    if (conv.n == 32 && (!content->group || bytes_eq(conv, PB_BYTES(content->group->gid)))) {
         *ret_kind = CONV_GROUP;
         return WAX_OK;
     }
