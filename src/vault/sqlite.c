@@ -23,11 +23,23 @@ static const char *const fixed_sql[FX_N_] = {
                        " AND length(head) > 0",
 };
 
+static bool no_room(int e) { return e == ENOSPC || e == EDQUOT || e == EFBIG; }
+
+/* Why the disk failed. SQLite does not always hand the reason up (a failing COMMIT does
+ * not), so its two files are asked as well. */
 static wax_rc disk_rc(const struct sqlite *h)
 {
-    int e = sqlite3_system_errno(h->db);
+    sqlite3_file *log = NULL;
+    int of_log = 0, of_db = 0;
 
-    return e == ENOSPC || e == EDQUOT || e == EFBIG ? WAX_E_NOSPC : WAX_E_IO;
+    if (!h->db)
+        return WAX_E_IO;
+    (void)sqlite3_file_control(h->db, NULL, SQLITE_FCNTL_LAST_ERRNO, &of_db);
+    (void)sqlite3_file_control(h->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
+    return no_room(sqlite3_system_errno(h->db)) || no_room(of_log) || no_room(of_db) ? WAX_E_NOSPC
+                                                                                     : WAX_E_IO;
 }
 
 static wax_rc rc_of(const struct sqlite *h, int rc)
