@@ -108,7 +108,7 @@ static wax_rc device_alert(struct client *c, const struct pin *pin, const struct
                            const char *kind)
 {
     struct dev_id dev;
-    char text[256];
+    char text[HANDLE_MAX + NAME_DEVICE_MAX + 64];
     wax_rc rc = dev_id_of(&d->dsk, &dev);
 
     if (rc != WAX_OK)
