@@ -219,12 +219,14 @@ static int due_order(const void *a, const void *b)
 {
     const struct mem_row *x = ((const struct due *)a)->row, *y = ((const struct due *)b)->row;
 
+    if (x->type != y->type)
+        return x->type < y->type ? -1 : 1;
     if (x->time != y->time)
         return x->time < y->time ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* All rows that are due, oldest first. */
+/* All rows that are due: envelopes before notices, then oldest first. */
 static wax_rc find_due(struct memory *m, uint64_t life, uint64_t now, struct due **ret,
                        size_t *ret_n)
 {
@@ -233,7 +235,7 @@ static wax_rc find_due(struct memory *m, uint64_t life, uint64_t now, struct due
 
     for (size_t i = 0; i < m->n_devices; i++) {
         for (struct mem_row *r = m->devices[i]->head; r; r = r->next) {
-            if (!store_past(r->time, life, now))
+            if (!store_past(r->time, store_row_life(r->type, life), now))
                 continue;
             if (mem_room((void **)&v, n, &cap, sizeof *v, 1) != WAX_OK) {
                 mem_free(v);
@@ -270,7 +272,7 @@ static void due_run(struct memory *m, struct due *x, struct store_sweep *s, uint
     bool envelope = x->row->type == STORE_ROW_ENVELOPE;
 
     /* A type 4 row that rose a moment ago lives on. */
-    if (!store_past(x->row->time, s->message_life, now))
+    if (!store_past(x->row->time, store_row_life(x->row->type, s->message_life), now))
         return;
     mem_row_remove(d, row_at(d, x->row->seq));
     if (!envelope)

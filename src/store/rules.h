@@ -9,8 +9,9 @@
 #define STORE_SUPERSEDED_KEEP_MS (30ULL * 86400000) /* ids of superseded bundles */
 #define STORE_RENDEZVOUS_RECORDS 6                  /* RECORDS 9 */
 #define STORE_RENDEZVOUS_SEALED_MAX 8192
-#define STORE_SWEEP_ROWS 1000U   /* mailbox rows a sweep */
-#define STORE_SWEEP_SMALL 20000U /* rows of each other kind a sweep */
+#define STORE_NOTICE_LIFE_MS (7ULL * 86400000)
+#define STORE_SWEEP_ROWS 1000U  /* mailbox rows a sweep */
+#define STORE_SWEEP_SMALL 5000U /* rows of each other kind a sweep */
 
 /* Row types of RECORDS 14 that a mailbox holds. */
 enum { STORE_ROW_ENVELOPE = 1, STORE_ROW_NOTICE = 2, STORE_ROW_EXPIRED = 4 };
@@ -25,6 +26,15 @@ void store_notice(uint8_t out[STORE_NOTICE_SIZE], const struct fanout_id *fanout
 static inline bool store_past(uint64_t t, uint64_t life, uint64_t now)
 {
     return now >= life && t <= now - life;
+}
+
+/* How long a row of that type waits. A recipient learns of what expired at its next connect
+ * (PROTOCOL 4.8), however short the life of messages is set: notices get a week at least. */
+static inline uint64_t store_row_life(uint8_t type, uint64_t message_life)
+{
+    if (type == STORE_ROW_ENVELOPE || message_life > STORE_NOTICE_LIFE_MS)
+        return message_life;
+    return STORE_NOTICE_LIFE_MS;
 }
 
 /* WAX_OK, or WAX_E_INVAL (WAX_E_TOOBIG for a sealed record) for a request that no engine

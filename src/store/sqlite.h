@@ -1,7 +1,8 @@
 /* The embedded engine: SQLite, WAL, synchronous=FULL, secure_delete. One writer thread with
  * group commit: it collects what was submitted (at most 2 ms or 1,024 requests), runs it in
- * one transaction, fsyncs once, then completes all. A failing request is rolled back alone
- * (savepoint). */
+ * one transaction, fsyncs once, then completes all. Refusals are found before a request's
+ * first write; when anything else fails, the batch is rolled back and each of its requests
+ * runs again in a transaction of its own, so that only those fail that must. */
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 
@@ -10,7 +11,9 @@
 struct store_sqlite_conf {
     const char *path;             /* DIR/waxd.db; made 0600 when absent */
     bool create;                  /* else WAX_E_NOTFOUND when absent */
-    /* Brings fn(arg) into the loop's thread; called from the writer thread. NULL: `done` is
+    /* Brings fn(arg) into the loop's thread; called from the writer thread, once a batch (fn
+     * calls `done` of all its requests). What it was given before store_close returns may
+     * still run after it: it touches the requests only. NULL: `done` is
      * called in the writer thread itself (command-line tools, bench). */
     void (*post)(void *ctx, void (*fn)(void *arg), void *arg);
     void *post_ctx;

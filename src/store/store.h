@@ -7,7 +7,13 @@
  * WAX_OK, or none of it. WAX_E_IO at commit means "unknown": repeat with the same ids.
  * Requests of one store handle that touch the same rows take effect in the order submitted.
  *
- * Times are passed in; the engine reads no clock of its own for data. */
+ * Times are passed in; the engine reads no clock of its own for data.
+ *
+ * Outputs of a request start empty (zeroed by the submitter). They hold the answer when rc
+ * says OK or CONFLICT (CHECK also: DAMAGED); on any other result they are empty. A request
+ * outside its contract gets WAX_E_INVAL: a bundle of a device that is not (newly) listed,
+ * a manifest without devices, a counter that is not 40 bytes. An engine may also answer
+ * WAX_E_NOMEM, WAX_E_IO, WAX_E_NOSPC or WAX_E_BUSY; then nothing was done. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -69,7 +75,9 @@ struct store_register {
 };
 
 /* STORE_UPDATE, compare-and-swap: OK; CONFLICT: seq ≠ current + 1 (unless these are the
- * bytes that are current: OK); NOTFOUND: no such handle; EXISTS: a key is in use elsewhere.
+ * bytes that are current: OK), or another acct_id; NOTFOUND: no such handle; EXISTS: a key
+ * is in use elsewhere, or was: those of a removed device are taken for ever, for its own
+ * account too.
  * Devices that are no longer listed lose queue, bundle, counter; the sender of each envelope
  * purged gets a notice (reason 2). */
 struct store_update {
@@ -93,7 +101,7 @@ struct store_lookup {
     uint32_t first;               /* seq of links.v[0] */
     struct buf_list links;        /* ascending; ≤ 16 MiB in all */
     struct buf_list bundles;      /* one per device in manifest order; empty buf: none */
-    struct buf newest_link;       /* same as the last of links */
+    struct buf newest_link;       /* also when links was cut at 16 MiB */
 };
 
 /* STORE_DEVICE: is this device in the current manifest of an account? NOTFOUND. */
@@ -135,13 +143,13 @@ struct store_acct_seq {
     uint32_t seq;
 };
 
-/* STORE_SEND, one fan-out, in this order: a stale account → CONFLICT, nothing stored,
- * `stale` lists them (an acct that does not exist is skipped: its devices give NO_DEVICE);
- * else each envelope stands alone: dedup row (from, to, fanout id) known → ALREADY;
- * then INITs: bundle superseded for more than STORE_BUNDLE_GRACE_MS, or unknown →
- * CONFLICT, nothing stored at all, `newer_bundles` has the newer records; device not in a
- * current manifest → NO_DEVICE; over quota → FULL, without trace; else a mailbox row with
- * the device's next seq, and a dedup row. */
+/* STORE_SEND, one fan-out, in this order: a stale account (seq below the current one) →
+ * CONFLICT, nothing stored, `stale` lists them (an acct that does not exist is skipped: its
+ * devices give NO_DEVICE); else each envelope stands alone: dedup row (from, to, fanout id)
+ * known → ALREADY; then INITs to a device that is there: bundle superseded for more than
+ * STORE_BUNDLE_GRACE_MS, or unknown → CONFLICT, nothing stored at all, `newer_bundles` has
+ * the newer records; device not in a current manifest → NO_DEVICE; over quota → FULL,
+ * without trace; else a mailbox row with the device's next seq, and a dedup row. */
 struct store_send {
     struct dev_id from;
     const char *from_handle;      /* hint for frames (RECORDS 14) */
@@ -183,10 +191,11 @@ struct store_ack {
 
 /* STORE_SWEEP: envelopes with accepted_at + message_life ≤ now are deleted; the sender's
  * device gets a notice row (type 2, reason 1), the recipient a type 4 row (one pending row,
- * its count rises). Notices expire silently after message_life too. Old dedup rows, link
- * records, invites, superseded bundle ids (30 d) go. Bounded work per call: `more` is set
- * when there is more to do. After it, deleted ciphertext is in no file of the data folder
- * (secure_delete, WAL checkpoint with truncation). */
+ * its count rises). Notices expire silently, after message_life but not before 7 days: the
+ * recipient learns the count at its next connect (PROTOCOL 4.8). Notices are not under the
+ * quota. Old dedup rows, link records, invites, superseded bundle ids (30 d) go. Bounded
+ * work per call: `more` is set when there is more to do. After it, deleted ciphertext is in
+ * no file of the data folder (secure_delete, WAL checkpoint with truncation). */
 struct store_sweep {
     uint64_t message_life;
     /* out */
