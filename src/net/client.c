@@ -18,7 +18,7 @@
 #define URL_MAX 4096
 
 struct net_client {
-    CURLM *multi; /* holds the connections between calls */
+    CURLM *multi; /* holds the connections between calls; NULL: none */
     CURL *easy;
     struct curl_slist *headers, *headers_body;
     char *url, *user_agent;
@@ -37,6 +37,7 @@ struct call {
     struct buf in;         /* bytes not handed on yet */
     size_t in_max;
     uint64_t heard;
+    bool eager; /* look again at once instead of waiting for the network */
     wax_rc rc;
 };
 
@@ -106,7 +107,6 @@ wax_rc net_client_new(const struct net_client_conf *conf, struct net_client **re
     c = mem_alloc(sizeof *c);
     if (!c)
         return WAX_E_NOMEM;
-    c->multi = curl_multi_init();
     c->easy = curl_easy_init();
     c->url = mem_strdup(conf->url);
     c->user_agent = conf->user_agent ? mem_strdup(conf->user_agent) : NULL;
@@ -115,14 +115,13 @@ wax_rc net_client_new(const struct net_client_conf *conf, struct net_client **re
     buf_bytes(&c->ca, conf->ca_pem);
     buf_bytes(&c->cert, conf->cert_pem);
     buf_bytes(&c->key, conf->key_pem);
-    if (!c->multi || !c->easy || !c->url || (conf->user_agent && !c->user_agent) ||
-        buf_rc(&c->ca) || buf_rc(&c->cert) || buf_rc(&c->key) || !make_headers(c, conf->device)) {
+    if (!c->easy || !c->url || (conf->user_agent && !c->user_agent) || buf_rc(&c->ca) ||
+        buf_rc(&c->cert) || buf_rc(&c->key) || !make_headers(c, conf->device)) {
         net_client_free(c);
         return WAX_E_NOMEM;
     }
     if (n > 0 && c->url[n - 1] == '/')
         c->url[n - 1] = 0;
-    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 2L);
     *ret = c;
     return WAX_OK;
 }
@@ -285,8 +284,9 @@ static wax_rc from_tls(struct net_client *c, CURLcode code)
 {
     long verify = X509_V_OK;
 
+    /* "Unspecified" is what curl starts with: no verdict was reached, or the chain held. */
     (void)curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-    if (verify != X509_V_OK)
+    if (verify != X509_V_OK && verify != X509_V_ERR_UNSPECIFIED)
         return fail(c, WAX_E_TLS, "the server's certificate does not hold",
                     X509_verify_cert_error_string(verify));
     if (code == CURLE_PEER_FAILED_VERIFICATION)
@@ -295,7 +295,7 @@ static wax_rc from_tls(struct net_client *c, CURLcode code)
     return fail(c, WAX_E_NET, "no secure connection to the server", c->curl_error);
 }
 
-/* curl's verdict as ours. `timed` is set when the whole answer was due. */
+/* curl's verdict as ours. */
 static wax_rc from_curl(struct call *call, CURLcode code)
 {
     struct net_client *c = call->c;
@@ -344,6 +344,16 @@ static bool is_finished(struct net_client *c, CURLcode *ret)
     return false;
 }
 
+static bool connections(struct net_client *c)
+{
+    if (!c->multi) {
+        c->multi = curl_multi_init();
+        if (c->multi)
+            (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 2L);
+    }
+    return c->multi != NULL;
+}
+
 /* Runs the transfer that `call` describes; turn (may be NULL) is called between curl's
  * turns and may end it. */
 static wax_rc run(struct call *call, wax_rc (*turn)(void *ctx), void *turn_ctx)
@@ -355,7 +365,7 @@ static wax_rc run(struct call *call, wax_rc (*turn)(void *ctx), void *turn_ctx)
 
     c->error[0] = 0;
     call->heard = os_mono_ms();
-    if (curl_multi_add_handle(c->multi, c->easy) != CURLM_OK)
+    if (!connections(c) || curl_multi_add_handle(c->multi, c->easy) != CURLM_OK)
         return fail(c, WAX_E_NOMEM, rc_text(WAX_E_NOMEM), NULL);
     while (!rc) {
         if (curl_multi_perform(c->multi, &running) != CURLM_OK) {
@@ -369,9 +379,15 @@ static wax_rc run(struct call *call, wax_rc (*turn)(void *ctx), void *turn_ctx)
             rc = turn(turn_ctx);
         }
         if (!rc)
-            (void)curl_multi_poll(c->multi, NULL, 0, TURN_MS, NULL);
+            (void)curl_multi_poll(c->multi, NULL, 0, call->eager ? 0 : TURN_MS, NULL);
     }
     (void)curl_multi_remove_handle(c->multi, c->easy);
+    if (rc) {
+        /* Hang up for good: a stream given up is else kept open by its connection, and a
+         * connection that failed once is not worth another try. */
+        (void)curl_multi_cleanup(c->multi);
+        c->multi = NULL;
+    }
     return rc;
 }
 
@@ -424,11 +440,12 @@ static wax_rc hand_on(struct streaming *s)
 static wax_rc stream_turn(void *ctx)
 {
     struct streaming *s = ctx;
-    size_t had = s->call.in.n;
+    bool was_eager = s->call.eager, had = s->call.in.n > 0;
     wax_rc rc = hand_on(s);
     uint64_t now = os_mono_ms();
 
-    if (!rc && s->calls->on_idle && (had == 0 || now - s->turned >= TURN_MS)) {
+    s->call.eager = had;
+    if (!rc && s->calls->on_idle && ((was_eager && !had) || now - s->turned >= TURN_MS)) {
         rc = s->calls->on_idle(s->calls->ctx);
         s->turned = os_mono_ms();
         /* What the callbacks took is not the server's silence. */

@@ -52,7 +52,8 @@ wax_rc net_client_request(struct net_client *c, const char *method, const char *
 struct net_stream_calls {
     /* The next bytes of a 200 answer, cut anywhere. Not WAX_OK: stop and return that. */
     wax_rc (*on_bytes)(void *ctx, struct bytes piece);
-    /* At least every 250 ms, also while bytes flow. May be NULL. */
+    /* When the bytes that were there are handed on, and about every 250 ms, also while
+     * bytes flow. May be NULL. */
     wax_rc (*on_idle)(void *ctx);
     void *ctx;
 };

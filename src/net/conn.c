@@ -289,8 +289,7 @@ static void sweep_ping(struct net_conn *c, uint64_t now)
 static void sweep_requests(struct net_conn *c, uint64_t now)
 {
     for (struct net_stream *st = c->streams; st; st = st->next)
-        if (!st->complete && !st->refused && !st->closed &&
-            now - st->since >= c->server->conf.request_ms)
+        if (!st->complete && !st->closed && now - st->since >= c->server->conf.request_ms)
             net_stream_reset(st, NGHTTP2_CANCEL);
 }
 

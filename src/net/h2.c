@@ -149,9 +149,14 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
     struct net_stream *st = stream_of(h2, id);
 
     (void)flags;
-    if (!st || st->refused || st->closed)
+    if (!st || st->closed)
         return 0;
-    if (st->body.n + n > NET_BODY_MAX) {
+    if (st->refused) {
+        /* Many clients read no answer before their body is out: we let them, within bounds. */
+        st->dropped += n;
+        if (st->dropped > NET_BODY_MAX)
+            net_stream_reset(st, NGHTTP2_NO_ERROR);
+    } else if (st->body.n + n > NET_BODY_MAX) {
         net_stream_refuse(st, 413, "too-large", "the body is over 16 MiB", 0);
     } else if (c->body_bytes + n > NET_CONN_BODIES_MAX || s->body_bytes + n > s->conf.body_memory) {
         net_stream_refuse(st, 503, "overloaded", "too much is being uploaded", 1);
@@ -163,21 +168,6 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
         if (buf_rc(&st->body) != WAX_OK)
             net_stream_refuse(st, 503, "overloaded", "no memory", 1);
     }
-    return 0;
-}
-
-/* We answered before the request was whole (a refusal): tell the client to stop sending. */
-static int on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *ctx)
-{
-    struct net_stream *st;
-
-    (void)ctx;
-    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return 0;
-    st = stream_of(h2, frame->hd.stream_id);
-    if (st && !st->complete)
-        (void)nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
     return 0;
 }
 
@@ -237,7 +227,6 @@ wax_rc net_h2_setup(struct net_server *s)
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
-    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_option_set_no_closed_streams(s->option, 1);
     nghttp2_option_set_max_send_header_block_length(s->option, 4096);

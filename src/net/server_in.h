@@ -52,7 +52,8 @@ struct net_stream {
     struct evbuffer *out;
     uint64_t since; /* ms, when its first byte came */
     size_t header_bytes;
-    int status; /* answered when the headers are through (ours), or to be sent at `end` */
+    size_t dropped; /* bytes that came after a refusal */
+    int status;     /* answered when the headers are through (ours), or to be sent at `end` */
     unsigned retry_after;
     bool head;      /* HEAD: the answer's body is left out */
     bool complete;  /* the whole request is here */
