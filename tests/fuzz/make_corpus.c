@@ -292,6 +292,65 @@ static void contents(void)
     save("content", 1);
 }
 
+/* Rows of the vault, composed as the headers of src/account and src/session lay them out. */
+static void account_rows(void)
+{
+    json_t *root = vec_load("wax1/manifest.json");
+    const json_t *phone = vec_get(vec_get(root, "secret"), "phone");
+    struct buf link = {0};
+    struct chain_link c;
+
+    buf_add(&seed, "\0\1", 2);
+    vec_hex(phone, "DSK", &seed);
+    vec_hex(phone, "DTK", &seed);
+    buf_zero(&seed, 32);
+    save("account_row", 0);
+    vec_hex(json_array_get(vec_get(root, "chain"), 1), "chain_link", &link);
+    must(chain_link_decode(buf_view(&link), &c));
+    buf_add(&seed, "\2\1\1\0\0\0\5", 7);
+    buf_zero(&seed, 16 + 8);
+    buf_lp(&seed, c.record);
+    buf_zero(&seed, 8 * (size_t)c.manifest.n_devices);
+    save("account_row", 2);
+    buf_done(&link);
+    json_decref(root);
+    root = vec_load("wax1/bundle.json");
+    buf_add(&seed, "\1\1", 2);
+    vec_hex(vec_get(root, "secret"), "SPK", &seed);
+    vec_hex(vec_get(root, "secret"), "KPK_seed_d_z", &seed);
+    buf_zero(&seed, 8);
+    vec_hex(root, "record", &seed);
+    save("account_row", 1);
+    json_decref(root);
+}
+
+static void session_rows(void)
+{
+    enum { INITIATOR = 1, SEND = 8 };
+
+    buf_u8(&seed, 1);
+    buf_zero(&seed, 16 + 1 + 8); /* peer, renew, renewed_at */
+    buf_u8(&seed, 1);            /* held */
+    buf_zero(&seed, 16);         /* SID */
+    buf_u8(&seed, INITIATOR | SEND);
+    buf_u64(&seed, 1767225600000);
+    buf_zero(&seed, 64); /* T, RK */
+    buf_u8(&seed, 1 << 1);
+    buf_zero(&seed, 32);        /* one XK started */
+    buf_zero(&seed, 4 * 8 + 4); /* times, since_kem */
+    buf_zero(&seed, 12 + 32);   /* epoch, ctr, pcl, CK */
+    buf_u8(&seed, 4);
+    buf_zero(&seed, 64); /* E */
+    buf_u16(&seed, KEM1024_CT_SIZE);
+    buf_zero(&seed, KEM1024_CT_SIZE + 16 + 16 + 32); /* ct, bundle, continuity */
+    buf_u8(&seed, 1);                                /* kept */
+    buf_zero(&seed, 16 + 8 + 1);
+    save("peer_sessions", 0);
+    buf_u8(&seed, 1);
+    buf_zero(&seed, 16 + 1 + 8 + 1 + 1);
+    save("peer_sessions", 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -307,6 +366,8 @@ int main(int argc, char **argv)
     text();
     bodies();
     contents();
+    account_rows();
+    session_rows();
     buf_done(&seed);
     return 0;
 }
