@@ -185,12 +185,15 @@ wax_rc update_link(const struct chain_prev *prev, struct bytes record, const str
 {
     struct chain_link made;
     struct buf bytes = {0};
+    /* A clock that was set back must not stop its owner: issued is never below the previous,
+     * and how far ahead that is, the server judges. */
+    uint64_t at = now > prev->manifest.issued ? now : prev->manifest.issued;
     wax_rc rc = chain_link_encode(record, joins, n_joins, &bytes);
 
     if (rc == WAX_OK)
         rc = chain_link_decode(buf_view(&bytes), &made);
     if (rc == WAX_OK)
-        rc = chain_check(&made, prev, now);
+        rc = chain_check(&made, prev, at);
     if (rc == WAX_OK) {
         buf_bytes(link, buf_view(&bytes));
         rc = buf_rc(link);

@@ -38,7 +38,8 @@ wax_rc update_record(const struct chain_prev *prev, const struct update_signer *
                      const struct update_change *change, uint64_t now, struct buf *record) WAX_MUST;
 
 /* Joins record and joins (in the order of the new devices), checks the whole by chain_check
- * (WAX_R_* when something does not hold) and appends the chain link. */
+ * (WAX_R_* when something does not hold; dates against the later of now and the previous
+ * issued) and appends the chain link. */
 wax_rc update_link(const struct chain_prev *prev, struct bytes record, const struct join *joins,
                    size_t n_joins, uint64_t now, struct buf *link) WAX_MUST;
 
