@@ -1,3 +1,4 @@
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -9,6 +10,7 @@
 
 /* How long a closing connection may take to flush. */
 #define CLOSING_MS 5000
+#define LINGER_MS 1000
 
 static size_t out_length(const struct net_conn *c)
 {
@@ -31,7 +33,7 @@ void net_conn_free(struct net_conn *c)
     c->pumping = true; /* kicks from here on are for nobody */
     net_streams_abandon(c, false);
     nghttp2_session_del(c->h2);
-    if (ssl && c->h2 && !c->dead) {
+    if (ssl && c->h2 && !c->dead && !c->lingering) {
         /* close_notify, without waiting for the peer's. */
         SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
         (void)SSL_shutdown(ssl);
@@ -93,6 +95,25 @@ static void watch_output(struct net_conn *c)
     }
 }
 
+/* Closing a socket with unread bytes in it makes the kernel send a reset, and the GOAWAY that
+ * says why would be lost with it. So what a client at fault still sends is read and dropped
+ * until it hangs up, or until the sweep ends it. */
+static bool start_to_linger(struct net_conn *c)
+{
+    SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
+
+    if (c->dead || !c->linger)
+        return false;
+    if (c->lingering)
+        return true;
+    c->lingering = true;
+    c->closing_since = os_mono_ms();
+    (void)SSL_shutdown(ssl);
+    ERR_clear_error();
+    (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+    return bufferevent_enable(c->bev, EV_READ) == 0;
+}
+
 void net_conn_pump(struct net_conn *c)
 {
     if (c->pumping) {
@@ -112,11 +133,9 @@ void net_conn_pump(struct net_conn *c)
             c->again = true;
     } while (c->again && !c->dead);
     c->pumping = false;
-    if (is_over(c)) {
+    if (is_over(c) && !start_to_linger(c))
         net_conn_free(c);
-        return;
-    }
-    if (c->h2)
+    else if (c->h2 && !c->lingering)
         watch_output(c);
 }
 
@@ -134,6 +153,7 @@ void net_conn_close(struct net_conn *c, uint32_t error_code)
                                     NULL, 0);
     else
         (void)nghttp2_session_terminate_session(c->h2, error_code);
+    c->linger = error_code != NGHTTP2_NO_ERROR;
     net_conn_kick(c);
 }
 
@@ -299,7 +319,7 @@ void net_conn_sweep(struct net_conn *c, uint64_t now)
 
     if (!c->settled && now - c->since >= conf->handshake_ms)
         c->dead = true;
-    if (c->closing && now - c->closing_since >= CLOSING_MS)
+    if (c->closing && now - c->closing_since >= (c->lingering ? LINGER_MS : CLOSING_MS))
         c->dead = true;
     if (c->h2 && !c->dead && !c->closing) {
         sweep_requests(c, now);

@@ -88,7 +88,8 @@ wax_rc net_loop_new(struct net_loop **ret)
     (void)pthread_mutex_init(&l->lock, NULL);
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     conf = event_config_new();
-    if (l->wake_fd < 0 || !conf || event_config_set_flag(conf, EVENT_BASE_FLAG_NOLOCK) != 0)
+    if (l->wake_fd < 0 || !conf ||
+        event_config_set_flag(conf, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER) != 0)
         goto fail;
     l->base = event_base_new_with_config(conf);
     if (!l->base)

@@ -93,7 +93,9 @@ struct net_conn {
     bool look;      /* a stream is closed or wants `drained`: look them through */
     bool reading_stopped;
     bool closing; /* flush, then close */
-    bool dead;    /* close without flushing */
+    bool linger;  /* closing for a fault of the client: see conn.c */
+    bool lingering;
+    bool dead; /* close without flushing */
     bool has_key;
     struct point key;
     char source[NET_SOURCE_MAX];
