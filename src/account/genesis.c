@@ -1,5 +1,6 @@
 #include "account/genesis.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "chain/manifest_check.h"
 
@@ -79,10 +80,12 @@ wax_rc genesis_make(const struct genesis_in *in, const struct rng *rng, struct b
         buf_bytes(link, buf_view(&made));
         rc = buf_rc(link);
     }
-    if (rc == WAX_OK)
+    if (rc == WAX_OK) {
         *ret_prekey = p;
-    else
+        mem_wipe(&p, sizeof(p));
+    } else {
         prekey_done(&p);
+    }
     buf_done(&record);
     buf_done(&made);
     return rc;
