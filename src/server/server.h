@@ -13,22 +13,31 @@
 
 struct server_conf {
     char domain[254];
-    bool registration_open;         /* else an invitation is needed */
-    uint64_t message_life_ms;       /* 7 d */
-    uint32_t mailbox_max_count;     /* 10,000 */
-    uint64_t mailbox_max_bytes;     /* 256 MiB */
-    uint64_t heartbeat_ms;          /* 30,000 */
-    uint64_t link_life_ms;          /* 300,000 */
-    uint32_t link_max;              /* rendezvous at once: 1,000 */
-    /* Token buckets per account and per source; 0 = no limit. Burst = one minute's worth. */
-    uint32_t login_per_min, lookup_per_min, send_per_min, register_per_hour, link_per_min;
-    size_t max_fanout;              /* 4,096 */
+    bool registration_open;     /* else an invitation is needed */
+    uint64_t message_life_ms;   /* 7 d */
+    uint32_t mailbox_max_count; /* 10,000 */
+    uint64_t mailbox_max_bytes; /* 256 MiB */
+    uint64_t heartbeat_ms;      /* 30,000 */
+    uint64_t link_life_ms;      /* 300,000 */
+    uint32_t link_max;          /* rendezvous at once: 1,000 */
+    /* Token buckets; 0 = no limit. Burst: one minute's worth, of register one hour's. Login
+     * (mailbox, counter, bundle), lookup and send count per account; register and link per
+     * source. Who is unknown has per source a tenth of login (for tries that fail) and a
+     * fiftieth of lookup. */
+    uint32_t login_per_min;     /* 1,200 */
+    uint32_t lookup_per_min;    /* 3,000 */
+    uint32_t send_per_min;      /* 3,000 */
+    uint32_t register_per_hour; /* 100 */
+    uint32_t link_per_min;      /* 120 */
+    size_t max_fanout;          /* 4,096 */
 };
 /* The defaults above. */
 void server_conf_default(struct server_conf *c, const char *domain);
 
 struct server;
-wax_rc server_new(const struct server_conf *conf, struct store *store, struct server **ret) WAX_MUST;
+/* The store outlives the server, or has finished (or dropped in a crash) all its requests. */
+wax_rc server_new(const struct server_conf *conf, struct store *store,
+                  struct server **ret) WAX_MUST;
 void server_free(struct server *s);
 /* Takes new settings (SIGHUP). */
 void server_reconfigure(struct server *s, const struct server_conf *conf);
@@ -44,7 +53,8 @@ void server_tick(struct server *s, uint64_t now_ms);
 uint64_t server_next_wake(const struct server *s);
 
 /* Tells that a device's manifest entry is gone: the carrier closes its connections. */
-void server_set_revoked(struct server *s, void (*fn)(void *ctx, const struct point *dtk), void *ctx);
+void server_set_revoked(struct server *s, void (*fn)(void *ctx, const struct point *dtk),
+                        void *ctx);
 /* Ends all streams with what is sent so far (SIGTERM); new requests get `overloaded`. */
 void server_drain(struct server *s);
 /* Requests that wait for the store, and open streams. */
