@@ -180,6 +180,16 @@ wax_rc client_unread(struct client *c, const char *with, unsigned *ret) WAX_MUST
 wax_rc client_revoke(struct client *c, const struct dev_id *dev) WAX_MUST;
 wax_rc client_rename(struct client *c, const char *name) WAX_MUST;
 
+/* When this client first saw a device in its account's manifest, and who signed it in (the
+ * manifest's signer, where it was a device). WAX_E_NOTFOUND. */
+struct client_device_note {
+    uint64_t added_at; /* the manifest's issued */
+    bool has_by;
+    struct dev_id added_by;
+};
+wax_rc client_device_note(struct client *c, const struct dev_id *dev,
+                          struct client_device_note *ret) WAX_MUST;
+
 /* Linking, new side (PROTOCOL 5.1). The keys are made and kept in memory until record 6. */
 struct client_link_ui {
     void (*link_code)(void *ctx, const char text[65]);

@@ -92,7 +92,14 @@ wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown
     struct seek s = {.below = shown_below};
     struct vault *v = c->env.vault;
     uint8_t key[8];
-    wax_rc rc = vault_scan(v, VT_EVENT, BYTES(NULL, 0), order_key(after, key), false, seek_row, &s);
+    uint64_t low;
+    /* All up to "events.low" are shown: a long past costs no look-up. */
+    wax_rc rc = meta_get_u64(v, "events.low", &low);
+
+    if (rc == WAX_OK && shown_below <= SHOWN_DONE && low > after)
+        after = low;
+    if (rc == WAX_OK)
+        rc = vault_scan(v, VT_EVENT, BYTES(NULL, 0), order_key(after, key), false, seek_row, &s);
 
     if (rc == WAX_OK && !s.found)
         rc = WAX_E_NOTFOUND;
@@ -113,6 +120,14 @@ wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown
     return rc;
 }
 
+static wax_rc raise_low(struct vault *v, uint64_t seq)
+{
+    uint64_t low;
+    wax_rc rc = meta_get_u64(v, "events.low", &low);
+
+    return rc == WAX_OK && seq == low + 1 ? meta_put_u64(v, "events.low", seq) : rc;
+}
+
 wax_rc client_event_mark(struct client *c, uint64_t seq, enum item_shown shown)
 {
     struct vault *v = c->env.vault;
@@ -130,6 +145,8 @@ wax_rc client_event_mark(struct client *c, uint64_t seq, enum item_shown shown)
         rc = vault_put(v, VT_EVENT, order_key(seq, key), buf_view(&b));
     }
     buf_done(&b);
+    if (rc == WAX_OK && shown == SHOWN_DONE)
+        rc = raise_low(v, seq);
     return vault_finish(v, rc);
 }
 

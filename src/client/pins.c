@@ -49,6 +49,44 @@ wax_rc client_pin_by_acct(struct client *c, const struct acct_id *acct, struct p
     return pin_load(c, acct, ret);
 }
 
+/* VT_DEVICE: acct_id 32 ‖ issued 8 ‖ signed in by a device 0/1 ‖ its id 16; written when a device
+ * is first seen, and again only for another account. */
+#define DEVICE_ROW 57
+
+static wax_rc device_file(struct vault *v, const struct manifest *m, const struct dev_id *dev)
+{
+    struct buf b = {0};
+    uint8_t row[DEVICE_ROW];
+    wax_rc rc = vault_get(v, VT_DEVICE, BYTES_OF(dev->b), &b);
+    bool same = rc == WAX_OK && b.n == DEVICE_ROW && memcmp(b.p, m->acct.b, 32) == 0;
+
+    buf_done(&b);
+    if (same || (rc != WAX_OK && rc != WAX_E_NOTFOUND))
+        return rc;
+    memcpy(row, m->acct.b, 32);
+    put_u64(row + 32, m->issued);
+    row[40] = m->signer_kind == SIGNER_DEVICE;
+    memcpy(row + 41, m->signer.b, 16);
+    return vault_put(v, VT_DEVICE, BYTES_OF(dev->b), BYTES_OF(row));
+}
+
+wax_rc client_device_note(struct client *c, const struct dev_id *dev,
+                          struct client_device_note *ret)
+{
+    struct buf b = {0};
+    wax_rc rc = vault_get(c->env.vault, VT_DEVICE, BYTES_OF(dev->b), &b);
+
+    if (rc == WAX_OK && b.n != DEVICE_ROW)
+        rc = WAX_E_DAMAGED;
+    if (rc == WAX_OK) {
+        ret->added_at = get_u64(b.p + 32);
+        ret->has_by = b.p[40] == 1;
+        memcpy(ret->added_by.b, b.p + 41, 16);
+    }
+    buf_done(&b);
+    return rc;
+}
+
 wax_rc pin_store(struct client *c, const struct pin *pin)
 {
     struct vault *v = c->env.vault;
@@ -64,7 +102,7 @@ wax_rc pin_store(struct client *c, const struct pin *pin)
     if (rc == WAX_OK)
         rc = vault_put(v, VT_HANDLE, BYTES_OF(key.b), BYTES_OF(m->acct.b));
     for (size_t i = 0; rc == WAX_OK && i < m->n_devices; i++)
-        rc = vault_put(v, VT_DEVICE, BYTES_OF(pin->devs[i].b), BYTES_OF(m->acct.b));
+        rc = device_file(v, m, &pin->devs[i]);
     buf_done(&b);
     return rc;
 }
@@ -74,7 +112,7 @@ wax_rc client_device_acct(struct client *c, const struct dev_id *dev, struct acc
     struct buf b = {0};
     wax_rc rc = vault_get(c->env.vault, VT_DEVICE, BYTES_OF(dev->b), &b);
 
-    if (rc == WAX_OK && b.n != sizeof ret->b)
+    if (rc == WAX_OK && b.n != DEVICE_ROW)
         rc = WAX_E_DAMAGED;
     if (rc == WAX_OK)
         memcpy(ret->b, b.p, sizeof ret->b);

@@ -11,7 +11,8 @@ static wax_rc collect(CURL *h, struct buf *ret)
 {
     struct curl_certinfo *info = NULL;
 
-    if (curl_easy_getinfo(h, CURLINFO_CERTINFO, &info) != CURLE_OK || !info || info->num_of_certs < 1)
+    if (curl_easy_getinfo(h, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
+        info->num_of_certs < 1)
         return WAX_E_TLS;
     for (int i = 0; i < info->num_of_certs; i++)
         for (struct curl_slist *s = info->certinfo[i]; s; s = s->next)
