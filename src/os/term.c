@@ -10,6 +10,7 @@
 #include "os/file.h"
 
 #define LINE_CAP 4096
+#define CTRL_C 3
 
 bool os_term_is(int fd) { return isatty(fd) == 1; }
 
@@ -78,6 +79,8 @@ static wax_rc read_line(int fd, struct buf *out)
             return out->n > 0 ? buf_rc(out) : WAX_E_CANCELLED;
         if (c == '\n')
             return buf_rc(out);
+        if (c == CTRL_C)
+            return WAX_E_CANCELLED;
         if (out->n >= LINE_CAP)
             return WAX_E_TOOBIG;
         buf_u8(out, (uint8_t)c);
@@ -87,21 +90,26 @@ static wax_rc read_line(int fd, struct buf *out)
 static wax_rc ask_on(int fd, const char *prompt, bool hidden, struct buf *out)
 {
     struct termios old, quiet;
-    wax_rc rc = write_tty(fd, BYTES_STR(prompt));
+    wax_rc rc;
 
-    if (rc)
-        return rc;
-    if (!hidden)
-        return read_line(fd, out);
-    if (tcgetattr(fd, &old) != 0)
-        return os_rc(errno);
-    quiet = old;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
-    quiet.c_lflag |= ECHONL;
-    if (tcsetattr(fd, TCSAFLUSH, &quiet) != 0)
-        return os_rc(errno);
-    rc = read_line(fd, out);
-    (void)tcsetattr(fd, TCSAFLUSH, &old);
+    if (hidden) {
+        if (tcgetattr(fd, &old) != 0)
+            return os_rc(errno);
+        quiet = old;
+        /* Ctrl-C comes as a character that ends the line: killed by its signal, we would
+         * leave the terminal without echo. */
+        quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ISIG);
+        quiet.c_lflag |= ECHONL;
+        quiet.c_cc[VEOL] = CTRL_C;
+        /* Before the prompt: what is typed as soon as it shows must not be seen. */
+        if (tcsetattr(fd, TCSADRAIN, &quiet) != 0)
+            return os_rc(errno);
+    }
+    rc = write_tty(fd, BYTES_STR(prompt));
+    if (!rc)
+        rc = read_line(fd, out);
+    if (hidden)
+        (void)tcsetattr(fd, TCSADRAIN, &old);
     return rc;
 }
 

@@ -17,7 +17,8 @@ bool os_term_there(void);
 wax_rc os_term_write(struct bytes text) WAX_MUST;
 /* Shows the prompt on the controlling terminal and reads one line from it (without its
  * newline, at most 4,096 bytes); hidden: without echo. *ret is replaced; wiped when freed.
- * WAX_E_NOTFOUND without a terminal, WAX_E_CANCELLED at end of input. */
+ * WAX_E_NOTFOUND without a terminal, WAX_E_CANCELLED at end of input,
+ * when hidden also at Ctrl-C. */
 wax_rc os_term_ask(const char *prompt, bool hidden, struct buf *ret) WAX_MUST;
 
 #endif

@@ -343,10 +343,11 @@ static void expect_tls(struct bytes ca, const char *says)
     struct net_client *c;
     struct net_reply r = {0};
     unsigned before = w.requests;
+    wax_rc rc;
 
     OK(net_client_new(&conf, &c));
-    assert_int_equal(net_client_request(c, "GET", "/echo", (struct bytes){0}, 5000, &r), WAX_E_TLS);
-    if (!strstr(net_client_error(c), says))
+    rc = net_client_request(c, "GET", "/echo", (struct bytes){0}, 5000, &r);
+    if (rc != WAX_E_TLS || !strstr(net_client_error(c), says))
         fail_msg("said: %s", net_client_error(c));
     assert_int_equal(w.requests, before);
     net_client_free(c);
