@@ -142,6 +142,11 @@ struct bytes sq_col_bytes(const struct sq_q *q, int i); /* borrowed until the ne
 /* Copies exactly n bytes; anything else in the column is damage. */
 void sq_col_copy(struct sq_q *q, int i, void *out, size_t n);
 
+/* --- sqlite_vfs.c --- */
+#define SQ_PAGE 4096
+#define SQ_PAGES_MAX 218103807 /* 0x0d000000 - 1: see there */
+const char *sq_vfs(void); /* its name; NULL when it could not be made */
+
 /* --- sqlite_schema.c --- */
 wax_rc sq_open(struct sq *s, struct buf *error) WAX_MUST;
 

@@ -115,7 +115,9 @@ void sq_finalize(struct sq *s)
 
 static wax_rc io_error(struct sq *s)
 {
-    int e = sqlite3_system_errno(s->db);
+    /* SQLite does not always keep it; then it is what the failed step left (sq_row clears
+     * it first). */
+    int e = sqlite3_system_errno(s->db) ? sqlite3_system_errno(s->db) : errno;
     return e == ENOSPC || e == EDQUOT || e == EFBIG ? WAX_E_NOSPC : WAX_E_IO;
 }
 
@@ -176,6 +178,7 @@ bool sq_row(struct sq_q *q)
 {
     if (q->rc != SQLITE_OK)
         return false;
+    errno = 0;
     int rc = sqlite3_step(q->st);
     if (rc == SQLITE_ROW)
         return true;

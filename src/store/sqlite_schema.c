@@ -145,16 +145,24 @@ static wax_rc make_schema(struct sq *s, struct buf *error)
 
 static wax_rc settings(struct sq *s)
 {
-    int64_t secure = 0, sync = 0;
-    wax_rc rc = exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                        "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-                        "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384");
+    int64_t secure = 0, sync = 0, page = 0;
+    wax_rc rc = exec(
+        s,
+        "PRAGMA page_size = " STR(
+            SQ_PAGE) ";"
+                     "PRAGMA max_page_count = " STR(
+                         SQ_PAGES_MAX) ";"
+                                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                       "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+                                       "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384");
 
     if (rc == WAX_OK)
         rc = pragma_i64(s, "PRAGMA secure_delete", &secure);
     if (rc == WAX_OK)
         rc = pragma_i64(s, "PRAGMA synchronous", &sync);
-    if (rc == WAX_OK && (secure != 1 || sync != 2))
+    if (rc == WAX_OK)
+        rc = pragma_i64(s, "PRAGMA page_size", &page);
+    if (rc == WAX_OK && (secure != 1 || sync != 2 || page != SQ_PAGE))
         rc = WAX_E_IO;
     return rc;
 }
@@ -166,8 +174,11 @@ wax_rc sq_open(struct sq *s, struct buf *error)
 
     if (rc != WAX_OK)
         return rc;
+    const char *vfs = sq_vfs();
+    if (!vfs)
+        return WAX_E_NOMEM;
     int srd =
-        sqlite3_open_v2(s->conf.path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        sqlite3_open_v2(s->conf.path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
     if (srd != SQLITE_OK) {
         buf_printf(error, "%s: %s", s->conf.path, s->db ? sqlite3_errmsg(s->db) : "no memory");
         return s->db ? sq_error(s, srd) : WAX_E_NOMEM;

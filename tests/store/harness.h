@@ -61,7 +61,8 @@ struct fanout_id fanout(uint64_t n);
 struct bundle_id bundle_id(int device, int generation);
 
 wax_rc run(struct world *w, struct store_req *req);
-/* Submits all of them at once and waits until all are done. */
+/* Submits all of them at once and waits until all are done; run_all at the world's time. */
+void submit_all(struct world *w, struct store_req *reqs, size_t n);
 void run_all(struct world *w, struct store_req *reqs, size_t n);
 /* name@x with device n and its bundle of generation 1; token may be NULL. */
 wax_rc reg(struct world *w, const char *name, int n, const char *token);
