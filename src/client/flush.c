@@ -28,6 +28,8 @@ static wax_rc deliver_round(struct delivery *d, bool *again, bool *finished)
 
     if (rc == WAX_OK)
         rc = directory_fresh(c, &d->peer.head.manifest.acct, d->peer.head.manifest.handle);
+    if (rc == WAX_OK)
+        rc = directory_fresh(c, &c->acct, c->handle);
     if (rc == WAX_OK) { /* pins and bundles may be newer now */
         delivery_done(d);
         rc = delivery_load(d);
