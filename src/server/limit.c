@@ -62,7 +62,7 @@ static uint64_t bucket(struct limits *l, enum limit_kind kind, struct bytes key,
     uint64_t from = s->full_at > now_us ? s->full_at : now_us;
     /* A clock that was set back, or settings that shrank the period. */
     if (from > now_us + period)
-        from = now_us + period;
+        from = now_us;
     uint64_t next = from + period / r.rate;
     if (next > now_us + period)
         return (next - now_us - period + 999) / 1000;
