@@ -74,6 +74,81 @@ static void set_conversation(struct item *it, const char *own, const char *peer)
     item_short(it->to, sizeof it->to, it->own ? peer : own);
 }
 
+/* --- Releasing what waited --- */
+
+struct rows {
+    struct buf keys, values; /* lp each */
+};
+
+static bool collect(void *ctx, struct bytes key, struct bytes value)
+{
+    struct rows *r = ctx;
+
+    buf_lp(&r->keys, key);
+    buf_u32(&r->values, (uint32_t)value.n);
+    buf_bytes(&r->values, value);
+    return true;
+}
+
+static wax_rc rows_of_table(struct client *c, enum vault_table t, struct bytes prefix,
+                            struct rows *ret)
+{
+    wax_rc rc = vault_scan(c->env.vault, t, prefix, BYTES(NULL, 0), false, collect, ret);
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&ret->keys) != WAX_OK ? ret->keys.rc : buf_rc(&ret->values);
+    return rc;
+}
+
+static void rows_done(struct rows *r)
+{
+    buf_done(&r->keys);
+    buf_done(&r->values);
+}
+
+/* Shows one parked message if its account is known now. */
+static wax_rc unpark(struct client *c, struct bytes key, struct bytes value,
+                     const struct acct_id *only)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    struct item it = {0};
+    struct acct_id with;
+    wax_rc rc = !pin ? WAX_E_NOMEM : value.n < 32 ? WAX_E_DAMAGED : WAX_OK;
+
+    if (rc == WAX_OK) {
+        memcpy(with.b, value.p, 32);
+        rc = only && !ID_EQ(&with, only) ? WAX_E_NOTFOUND : pin_load(c, &with, pin);
+    }
+    if (rc == WAX_OK)
+        rc = item_decode((struct bytes){value.p + 32, value.n - 32}, &it);
+    if (rc == WAX_OK) {
+        set_conversation(&it, c->handle, pin->head.manifest.handle);
+        rc = show(c, &it);
+        if (rc == WAX_OK)
+            rc = vault_del(c->env.vault, VT_PARKED, key);
+    }
+    item_done(&it);
+    mem_free(pin);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
+/* Shows what was parked, of one account or (only NULL) of all known ones, oldest first. In a
+ * transaction. */
+static wax_rc release(struct client *c, const struct acct_id *only)
+{
+    struct rows rows = {0};
+    wax_rc rc = rows_of_table(c, VT_PARKED, BYTES(NULL, 0), &rows);
+    struct rd k = rd_init(buf_view(&rows.keys)), v = rd_init(buf_view(&rows.values));
+
+    while (rc == WAX_OK && k.left) {
+        struct bytes key = rd_lp(&k, UINT16_MAX);
+        uint32_t n = rd_u32(&v);
+        rc = unpark(c, key, rd_take(&v, n), only);
+    }
+    rows_done(&rows);
+    return rc;
+}
+
 static wax_rc take_message(struct client *c, const struct opened *o, const char *from,
                            bool readable)
 {
@@ -97,8 +172,10 @@ static wax_rc take_message(struct client *c, const struct opened *o, const char 
     if (rc == WAX_OK && o->conversation == CONV_OWN) {
         rc = pin_load(c, &o->with, pin);
         if (rc == WAX_OK) {
+            rc = release(c, &o->with); /* earlier ones first */
             set_conversation(&it, c->handle, pin->head.manifest.handle);
-            rc = show(c, &it);
+            if (rc == WAX_OK)
+                rc = show(c, &it);
         } else if (rc == WAX_E_NOTFOUND) {
             rc = park(c, &o->with, &it);
         }
@@ -174,22 +251,6 @@ wax_rc content_take(struct client *c, const struct opened *o, const char *from, 
     }
 }
 
-/* --- Releasing what waited --- */
-
-struct rows {
-    struct buf keys, values; /* lp each */
-};
-
-static bool collect(void *ctx, struct bytes key, struct bytes value)
-{
-    struct rows *r = ctx;
-
-    buf_lp(&r->keys, key);
-    buf_u32(&r->values, (uint32_t)value.n);
-    buf_bytes(&r->values, value);
-    return true;
-}
-
 static wax_rc wanted_apply(struct client *c, struct bytes key, const struct acct_id *acct,
                            uint32_t seq, const struct hash32 *hash, bool accepted)
 {
@@ -238,59 +299,23 @@ static wax_rc wanted(struct client *c, struct bytes key, struct bytes value)
     return rc;
 }
 
-static wax_rc unpark_in_tx(struct client *c, struct bytes key, struct bytes value)
-{
-    struct pin *pin = mem_alloc(sizeof *pin);
-    struct item it = {0};
-    struct acct_id with;
-    wax_rc rc = !pin ? WAX_E_NOMEM : value.n < 32 ? WAX_E_DAMAGED : WAX_OK;
-
-    if (rc == WAX_OK) {
-        memcpy(with.b, value.p, 32);
-        rc = pin_load(c, &with, pin);
-    }
-    if (rc == WAX_OK)
-        rc = item_decode((struct bytes){value.p + 32, value.n - 32}, &it);
-    if (rc == WAX_OK) {
-        set_conversation(&it, c->handle, pin->head.manifest.handle);
-        rc = show(c, &it);
-        if (rc == WAX_OK)
-            rc = vault_del(c->env.vault, VT_PARKED, key);
-    }
-    item_done(&it);
-    mem_free(pin);
-    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
-}
-
-static wax_rc unpark(struct client *c, struct bytes key, struct bytes value)
-{
-    wax_rc rc = vault_begin(c->env.vault);
-
-    return rc == WAX_OK ? vault_finish(c->env.vault, unpark_in_tx(c, key, value)) : rc;
-}
-
-static wax_rc each(struct client *c, enum vault_table t, struct bytes prefix,
-                   wax_rc (*fn)(struct client *c, struct bytes key, struct bytes value))
+wax_rc content_release(struct client *c)
 {
     struct rows rows = {0};
-    wax_rc rc = vault_scan(c->env.vault, t, prefix, BYTES(NULL, 0), false, collect, &rows);
-
-    if (rc == WAX_OK)
-        rc = buf_rc(&rows.keys) != WAX_OK ? rows.keys.rc : buf_rc(&rows.values);
+    uint64_t parked = 0;
+    wax_rc rc = rows_of_table(c, VT_META, BYTES_STR("want."), &rows);
     struct rd k = rd_init(buf_view(&rows.keys)), v = rd_init(buf_view(&rows.values));
+
     while (rc == WAX_OK && k.left) {
         struct bytes key = rd_lp(&k, UINT16_MAX);
         uint32_t n = rd_u32(&v);
-        rc = fn(c, key, rd_take(&v, n));
+        rc = wanted(c, key, rd_take(&v, n));
     }
-    buf_done(&rows.keys);
-    buf_done(&rows.values);
-    return rc;
-}
-
-wax_rc content_release(struct client *c)
-{
-    wax_rc rc = each(c, VT_META, BYTES_STR("want."), wanted);
-
-    return rc == WAX_OK ? each(c, VT_PARKED, BYTES(NULL, 0), unpark) : rc;
+    rows_done(&rows);
+    if (rc == WAX_OK)
+        rc = vault_count(c->env.vault, VT_PARKED, BYTES(NULL, 0), &parked);
+    if (rc != WAX_OK || !parked)
+        return rc;
+    rc = vault_begin(c->env.vault);
+    return rc == WAX_OK ? vault_finish(c->env.vault, release(c, NULL)) : rc;
 }

@@ -20,8 +20,8 @@ static wax_rc looked_up(struct client *c, const char *hint, struct hash32 *key,
     return rc;
 }
 
-/* Looks the hinted handle up, at most once in ten minutes; *ret_begun: when the newest one began.
- */
+/* Looks the hinted handle up, at most once in ten minutes; *ret_begun: when the newest look-up that
+ * was answered began. One that got no answer proves nothing and does not count. */
 static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
 {
     struct hash32 key;
@@ -35,19 +35,20 @@ static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
         *ret_begun = old->begun;
         return WAX_OK;
     }
+    rc = client_lookup(c, hint);
+    if (rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED)
+        rc = WAX_OK; /* it answered, without that device */
+    if (rc == WAX_E_NOMEM || rc == WAX_E_IO || rc == WAX_E_NOSPC || rc == WAX_E_CANCELLED)
+        return rc;
+    if (rc != WAX_OK)
+        return WAX_E_WAIT;
     fresh = (struct handle_lookup){.handle = key, .begun = now};
     if (old)
         *old = fresh;
     else
         buf_add(&c->lookups, &fresh, sizeof fresh);
-    rc = buf_rc(&c->lookups);
-    if (rc == WAX_OK)
-        rc = client_lookup(c, hint);
     *ret_begun = now;
-    if (rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED)
-        return WAX_OK; /* it answered, without that device */
-    return rc == WAX_E_NOMEM || rc == WAX_E_IO || rc == WAX_E_NOSPC || rc == WAX_OK ? rc
-                                                                                    : WAX_E_WAIT;
+    return buf_rc(&c->lookups);
 }
 
 static wax_rc resolve_sender(struct client *c, const struct dev_id *dev, const char *hint,

@@ -151,7 +151,8 @@ static void what_nobody_fetches_expires_and_both_ends_are_told(void **state)
             enum item_shown shown;
             if (client_event_next(d->client, seq, SHOWN_DONE + 1, &seq, &shown, &it) != WAX_OK)
                 break;
-            told = told || (d == f->ann1 && it.type == ITEM_EXPIRED && it.own && strcmp(it.to, "bob@example.org") == 0);
+            told = told || (d == f->ann1 && it.type == ITEM_EXPIRED && it.own &&
+                            strcmp(it.to, "bob@example.org") == 0);
             count = count || (d == f->bob2 && it.type == ITEM_EXPIRED && !it.own && it.count == 1);
             item_done(&it);
         }

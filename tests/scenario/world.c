@@ -62,7 +62,7 @@ static uint64_t device_now(void *ctx)
 struct turns {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int whose;               /* 0 or 1 */
+    int whose; /* 0 or 1 */
     bool over[2];
 };
 static _Thread_local int my_turn = -1;
@@ -102,7 +102,10 @@ static void fake_start(struct http_responder *r, int status, const char *type, u
     (void)snprintf(f->type, sizeof f->type, "%s", type ? type : "");
 }
 
-static void fake_write(struct http_responder *r, struct bytes piece) { buf_bytes(&((struct fake *)(void *)r)->body, piece); }
+static void fake_write(struct http_responder *r, struct bytes piece)
+{
+    buf_bytes(&((struct fake *)(void *)r)->body, piece);
+}
 static size_t fake_pending(struct http_responder *r)
 {
     (void)r;
@@ -111,11 +114,16 @@ static size_t fake_pending(struct http_responder *r)
 static void fake_end(struct http_responder *r) { ((struct fake *)(void *)r)->ended = true; }
 static const struct http_responder_ops fake_ops = {fake_start, fake_write, fake_pending, fake_end};
 
-static void ask(struct world *w, struct device *as, const char *method, const char *path, struct bytes body, struct fake *f)
+static void ask(struct world *w, struct device *as, const char *method, const char *path,
+                struct bytes body, struct fake *f)
 {
     char p[512];
     const char *query = strchr(path, '?');
-    struct http_request req = {.method = method, .path = p, .query = query ? query + 1 : "", .body = body, .source = "192.0.2.1"};
+    struct http_request req = {.method = method,
+                               .path = p,
+                               .query = query ? query + 1 : "",
+                               .body = body,
+                               .source = "192.0.2.1"};
 
     (void)snprintf(p, sizeof p, "%.*s", query ? (int)(query - path) : (int)strlen(path), path);
     if (as && as->has_login) {
@@ -130,7 +138,8 @@ static void ask(struct world *w, struct device *as, const char *method, const ch
     (void)store_memory_pump(w->store, 0);
 }
 
-int world_request(struct world *w, struct device *as, const char *method, const char *path, struct bytes body, struct buf *ret_body)
+int world_request(struct world *w, struct device *as, const char *method, const char *path,
+                  struct bytes body, struct buf *ret_body)
 {
     struct fake f;
 
@@ -150,14 +159,17 @@ int world_request(struct world *w, struct device *as, const char *method, const 
 static void take_problem(const struct fake *f, struct transport_reply *reply)
 {
     json_t *j = json_loadb((const char *)f->body.p, f->body.n, 0, NULL);
-    const char *type = json_string_value(json_object_get(j, "type")), *detail = json_string_value(json_object_get(j, "detail"));
+    const char *type = json_string_value(json_object_get(j, "type")),
+               *detail = json_string_value(json_object_get(j, "detail"));
 
-    (void)snprintf(reply->problem, sizeof reply->problem, "%s", type && strncmp(type, "urn:waxwing:", 12) == 0 ? type + 12 : "");
+    (void)snprintf(reply->problem, sizeof reply->problem, "%s",
+                   type && strncmp(type, "urn:waxwing:", 12) == 0 ? type + 12 : "");
     (void)snprintf(reply->detail, sizeof reply->detail, "%s", detail ? detail : "");
     json_decref(j);
 }
 
-static wax_rc device_request(void *ctx, const char *method, const char *path, struct bytes body, struct transport_reply *reply)
+static wax_rc device_request(void *ctx, const char *method, const char *path, struct bytes body,
+                             struct transport_reply *reply)
 {
     struct device *d = ctx;
     struct world *w = d->w;
@@ -234,7 +246,8 @@ void world_init(struct world *w, uint64_t seed)
     MUST(crypto_init());
     server_conf_default(&w->conf, "example.org");
     w->conf.registration_open = true;
-    w->conf.login_per_min = w->conf.lookup_per_min = w->conf.send_per_min = w->conf.register_per_hour = w->conf.link_per_min = 0;
+    w->conf.login_per_min = w->conf.lookup_per_min = w->conf.send_per_min =
+        w->conf.register_per_hour = w->conf.link_per_min = 0;
     MUST(store_memory_new(&w->store));
     MUST(server_new(&w->conf, w->store, &w->server));
     server_tick(w->server, w->now);
@@ -265,7 +278,8 @@ struct device *world_device(struct world *w, const char *handle, const char *nam
     d->clock = (struct wall_clock){device_now, d};
     d->transport = (struct transport){device_request, d};
     MUST(vault_memory_open(d->disk, &d->vault));
-    d->env = (struct client_env){.vault = d->vault, .rng = &w->rng, .clock = &d->clock, .net = &d->transport};
+    d->env = (struct client_env){
+        .vault = d->vault, .rng = &w->rng, .clock = &d->clock, .net = &d->transport};
     return d;
 }
 
@@ -326,7 +340,10 @@ struct pair {
     wax_rc rc[2];
 };
 
-static void on_code(void *ctx, const char text[65]) { memcpy(((struct pair *)ctx)->code, text, 65); }
+static void on_code(void *ctx, const char text[65])
+{
+    memcpy(((struct pair *)ctx)->code, text, 65);
+}
 static void on_digits(void *ctx, const char digits[7], const char *handle)
 {
     (void)handle;
@@ -374,7 +391,8 @@ static void *run_fresh(void *ctx)
     my_turn = 0;
     (void)pthread_mutex_lock(&p->w->turns->lock);
     turn_wait(p->w->turns);
-    p->rc[0] = client_link_new(&p->fresh->env, p->old->handle, p->fresh->name, &ui, p->w->now + 300000, &p->fresh->client);
+    p->rc[0] = client_link_new(&p->fresh->env, p->old->handle, p->fresh->name, &ui,
+                               p->w->now + 300000, &p->fresh->client);
     if (p->rc[0] == WAX_OK)
         know_login(p->fresh);
     turn_over(p->w);
@@ -482,7 +500,9 @@ wax_rc device_receive(struct device *d)
         const struct http_handler *h = server_handler(d->w->server);
         h->gone(h->ctx, &f.r);
     }
-    rc = f.status == 200 ? take_stream(d, BYTES(f.body.p, n), &acks) : f.status == 401 ? WAX_E_DENIED : WAX_E_NET;
+    rc = f.status == 200   ? take_stream(d, BYTES(f.body.p, n), &acks)
+         : f.status == 401 ? WAX_E_DENIED
+                           : WAX_E_NET;
     buf_done(&f.body);
     if (rc == WAX_OK)
         rc = client_retry_waiting(d->client, &acks);
@@ -504,7 +524,8 @@ static bool count_one(void *ctx, uint64_t order, const struct item *it)
     struct counting *c = ctx;
 
     (void)order;
-    c->n += it->type == ITEM_MESSAGE && it->text.n == strlen(c->text) && memcmp(it->text.p, c->text, it->text.n) == 0;
+    c->n += it->type == ITEM_MESSAGE && it->text.n == strlen(c->text) &&
+            memcmp(it->text.p, c->text, it->text.n) == 0;
     return true;
 }
 

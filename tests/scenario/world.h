@@ -18,18 +18,18 @@ struct device {
     char handle[64], name[32];
     struct vault_disk *disk;
     struct vault *vault;
-    struct client *client;   /* NULL: no account yet, or down after a crash */
+    struct client *client; /* NULL: no account yet, or down after a crash */
     struct client_env env;
     struct transport transport;
     bool used, revoked, crashed;
-    struct point login;      /* DTK as the carrier sees it */
+    struct point login; /* DTK as the carrier sees it */
     bool has_login;
     char dev_hex[33];
-    uint64_t skew;           /* its clock is that much ahead, mod 2^64 */
+    uint64_t skew; /* its clock is that much ahead, mod 2^64 */
     struct wall_clock clock;
 };
 
-struct faults {              /* of a thousand */
+struct faults { /* of a thousand */
     unsigned lose_request, lose_reply, repeat, crash_request, crash_vault, server_crash;
 };
 
@@ -50,7 +50,7 @@ struct world {
 
 void world_init(struct world *w, uint64_t seed);
 void world_done(struct world *w);
-uint64_t world_random(struct world *w);             /* 64 bits from the seed */
+uint64_t world_random(struct world *w); /* 64 bits from the seed */
 bool world_chance(struct world *w, unsigned of_thousand);
 /* Lets ms pass; the server's clock ticks along. */
 void world_pass(struct world *w, uint64_t ms);
@@ -72,6 +72,7 @@ wax_rc device_send(struct device *d, const char *to, const char *text, struct ha
 unsigned device_count(struct device *d, const char *text);
 
 /* One raw request as a hostile or curious client would make it. */
-int world_request(struct world *w, struct device *as, const char *method, const char *path, struct bytes body, struct buf *ret_body);
+int world_request(struct world *w, struct device *as, const char *method, const char *path,
+                  struct bytes body, struct buf *ret_body);
 
 #endif
