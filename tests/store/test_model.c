@@ -2,6 +2,8 @@
  * outputs from SQLite, whatever the requests are and however they are batched. */
 #include "harness.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -423,12 +425,72 @@ static void both_engines_answer_alike(void **state)
     world_free(s);
 }
 
+static size_t allocations_left;
+
+static int fail_when_none_is_left(size_t n)
+{
+    (void)n;
+    return allocations_left == 0 || --allocations_left == 0;
+}
+
+/* Runs the request with its first, second, ... allocation failing, until none does. */
+static size_t run_short_of_memory(struct world *w, struct job *j, struct store_req *req)
+{
+    for (size_t k = 1;; k++) {
+        *req = j->req;
+        for (size_t i = 0; i < 4; i++)
+            j->envelopes[i].result = 0;
+        allocations_left = k;
+        mem_set_fault(fail_when_none_is_left);
+        wax_rc rc = w->engine->run(w->store, req);
+        mem_set_fault(NULL);
+        if (rc != WAX_E_NOMEM) {
+            assert_true(allocations_left > 0);
+            return k;
+        }
+        store_req_done(req);
+    }
+}
+
+static void what_runs_out_of_memory_was_not_done(void **state)
+{
+    struct world *reference = world_new(&engine_memory), *w = world_new(*state);
+    struct maker mk = {.seed = 7, .now = 1000 * DAY};
+    static struct job j;
+    size_t failures = 0;
+
+    for (size_t at = 0; at < 1200; at++) {
+        struct buf want = {0}, got = {0};
+        struct store_req req;
+        make(&mk, &j);
+        run_group(reference, &j, 1, &want);
+        failures += run_short_of_memory(w, &j, &req) - 1;
+        result(&got, &req);
+        store_req_done(&req);
+        if (!bytes_eq(buf_view(&want), buf_view(&got)))
+            fail_msg("request %zu (op %d): reference %d, here %d", at, j.req.op, -want.p[1],
+                     -got.p[1]);
+        if (j.next.n && want.p[1] == 0)
+            mk.people[j.who] = j.next;
+        buf_done(&want);
+        buf_done(&got);
+    }
+    print_message("%zu allocations failed\n", failures);
+    assert_true(failures > 500);
+    world_free(reference);
+    world_free(w);
+}
+
 int main(void)
 {
     static uint64_t seeds[] = {1, 20261125};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(both_engines_answer_alike, &seeds[0]),
         cmocka_unit_test_prestate(both_engines_answer_alike, &seeds[1]),
+        cmocka_unit_test_prestate(what_runs_out_of_memory_was_not_done,
+                                  (void *)(uintptr_t)&engine_memory),
+        cmocka_unit_test_prestate(what_runs_out_of_memory_was_not_done,
+                                  (void *)(uintptr_t)&engine_sqlite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
