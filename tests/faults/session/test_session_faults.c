@@ -1,19 +1,63 @@
-/* Every allocation of a seal, an open, a fan-out and a row fails once, each in its turn: an
- * error comes out, the state is as it was, nothing leaks; and when none fails it works. */
+/* Every allocation, every operation of the crypto layer and every draw of randomness in a
+ * seal, an open, a fan-out and a row fails once, each in its turn: an error comes out, the
+ * state is as it was, nothing leaks; and when none fails it works. */
 #include "base/mem.h"
 #include "session_talk.h"
 
+enum source { ALLOCATION, OPERATION, RANDOMNESS };
+static const char *const sources[] = {"allocation", "crypto operation", "draw"};
+static const wax_rc expected[] = {WAX_E_NOMEM, WAX_E_CRYPTO, WAX_E_RANDOM};
+
+static enum source source;
 static size_t countdown;
 static bool armed, fired;
 
-static int fail_at(size_t n)
+/* Whether this is the one that fails. */
+static bool hit(enum source which)
 {
-    if (!armed || countdown-- > 0)
-        return 0;
+    if (!armed || which != source || countdown-- > 0)
+        return false;
     fired = true;
     armed = false;
-    return 1;
+    return true;
 }
+
+static int fail_allocation(size_t n) { return hit(ALLOCATION); }
+
+/* The crypto layer's door, as src/session calls it. */
+#define WRAP(name, params, args)                                                                   \
+    wax_rc __real_##name params;                                                                   \
+    wax_rc __wrap_##name params;                                                                   \
+    wax_rc __wrap_##name params { return hit(OPERATION) ? WAX_E_CRYPTO : __real_##name args; }
+
+WRAP(hash_label, (struct hash32 * r, enum label l, const struct bytes *p, size_t n), (r, l, p, n))
+WRAP(hash_prefixed, (struct hash32 * r, uint8_t x, const struct bytes *p, size_t n), (r, x, p, n))
+WRAP(hmac_label, (struct key32 * r, struct bytes k, enum label l, const struct bytes *p, size_t n),
+     (r, k, l, p, n))
+WRAP(hkdf_extract, (struct key32 * r, struct bytes s, const struct bytes *p, size_t n),
+     (r, s, p, n))
+WRAP(hkdf_expand_label,
+     (struct bytes k, enum label l, const struct bytes *p, size_t n, uint8_t *out, size_t len),
+     (k, l, p, n, out, len))
+WRAP(aes128_ctr,
+     (const uint8_t k[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t n),
+     (k, iv, in, out, n))
+WRAP(ec_generate, (const struct rng *rng, struct ec_key **r), (rng, r))
+WRAP(ec_from_scalar, (const struct key32 *s, struct ec_key **r), (s, r))
+WRAP(ec_dh, (const struct ec_key *k, const struct point *p, struct key32 *r), (k, p, r))
+WRAP(ec_sign,
+     (const struct ec_key *k, enum label l, const struct bytes *p, size_t n, struct sig *r),
+     (k, l, p, n, r))
+WRAP(ec_verify,
+     (const struct point *k, enum label l, const struct bytes *p, size_t n, const struct sig *s),
+     (k, l, p, n, s))
+WRAP(kem_keygen, (enum kem_set set, const struct seed64 *s, uint8_t *ek), (set, s, ek))
+WRAP(kem_ek_check, (enum kem_set set, struct bytes ek), (set, ek))
+WRAP(kem_encaps,
+     (enum kem_set set, struct bytes ek, const struct key32 *m, uint8_t *ct, struct key32 *r),
+     (set, ek, m, ct, r))
+WRAP(kem_decaps, (enum kem_set set, const struct seed64 *s, struct bytes ct, struct key32 *r),
+     (set, s, ct, r))
 
 /* Blocks of base/mem.h (calloc) still held. */
 static long live;
@@ -46,6 +90,13 @@ void __wrap_free(void *p)
 }
 
 static struct device ann, bob;
+
+static wax_rc faulty_fill(void *ctx, uint8_t *out, size_t n)
+{
+    struct rng rng = seeded_rng(&(struct seeded){0}, 0);
+
+    return hit(RANDOMNESS) ? WAX_E_RANDOM : rng.fill(ctx, out, n);
+}
 
 /* One operation under test: `prepare` brings the devices to where it starts; `run` does it
  * once and gives back what it holds; on success it may change the twins. */
@@ -161,7 +212,7 @@ static wax_rc sign_many(void)
     for (size_t i = 0; i < 3; i++)
         targets[i] = (struct fanout_target){&bob.t.me, BYTES_STR("hdr"), BYTES_STR("body")};
     wax_rc rc = fanout_sign(&ann.t.me, ann.t.dsk, &id, &com, targets, 3, &ann.rng, parts);
-    if (rc == WAX_E_NOMEM)
+    if (rc != WAX_OK)
         assert_memory_equal(parts, untouched, sizeof parts);
     return rc;
 }
@@ -186,6 +237,7 @@ static void begin(const struct story *s)
     devices_meet(&ann, &bob);
     pending = (struct letter){0};
     s->prepare();
+    ann.rng = (struct rng){faulty_fill, &ann.seed};
 }
 
 static void end(void)
@@ -195,7 +247,7 @@ static void end(void)
     device_done(&bob);
 }
 
-/* Fails the k-th allocation; false when there was no k-th. */
+/* Fails the k-th of its source; false when there was no k-th. */
 static bool try_one(const struct story *s, size_t k)
 {
     struct buf before[2] = {0}, after[2] = {0};
@@ -211,15 +263,15 @@ static bool try_one(const struct story *s, size_t k)
     armed = false;
     counting = false;
     if (live != 0)
-        fail_msg("%s: allocation %d fails, %d blocks leak", s->name, (int)k, (int)live);
+        fail_msg("%s: %s %d fails, %d blocks leak", s->name, sources[source], (int)k, (int)live);
     if (fired) {
-        if (rc != WAX_E_NOMEM)
-            fail_msg("%s: allocation %d fails, but: %s", s->name, (int)k, rc_text(rc));
+        if (rc != expected[source])
+            fail_msg("%s: %s %d fails, but: %s", s->name, sources[source], (int)k, rc_text(rc));
         twin_dump(&ann.t, &after[0]);
         twin_dump(&bob.t, &after[1]);
         for (unsigned i = 0; i < 2; i++)
             if (!bytes_eq(buf_view(&before[i]), buf_view(&after[i])))
-                fail_msg("%s: allocation %d fails and changes the state", s->name, (int)k);
+                fail_msg("%s: %s %d fails and changes the state", s->name, sources[source], (int)k);
     } else if (rc != WAX_OK) {
         fail_msg("%s: no fault, but %s", s->name, rc_text(rc));
     }
@@ -230,44 +282,54 @@ static bool try_one(const struct story *s, size_t k)
     return fired;
 }
 
-static void run_story(const struct story *s)
+static size_t run_story(const struct story *s, enum source which)
 {
     size_t k = 0;
 
     /* On failure nothing changes: one preparation serves for all. */
+    source = which;
     begin(s);
-    mem_set_fault(fail_at);
+    mem_set_fault(fail_allocation);
     while (try_one(s, k))
         k++;
     mem_set_fault(NULL);
     end();
-    if (k < 1)
-        fail_msg("%s: no allocation was ever made to fail", s->name);
+    return k;
 }
 
-static void every_failed_allocation_leaves_all_as_it_was(void **state)
+struct expectation {
+    struct story story;
+    /* How many of each source it has at least, so that none is skipped unnoticed. */
+    size_t least[3];
+};
+
+static void every_failure_leaves_all_as_it_was(void **state)
 {
-    static const struct story stories[] = {
-        {"seal an INIT", before_the_first_letter, seal_ann},
-        {"seal a step with KEM answer", before_a_step_with_kem, seal_ann},
-        {"seal a step with offer", before_an_offer, seal_ann},
-        {"seal within a chain", within_a_chain, seal_ann},
-        {"open an INIT", an_init_is_there, open_bob},
-        {"open a step over a gap", a_step_over_a_gap_is_there, open_bob},
-        {"open a skipped one", a_skipped_one_is_there, open_bob},
-        {"open a fourth session", a_fourth_session_is_there, open_bob},
-        {"sign a fan-out", before_the_first_letter, sign_many},
-        {"read a row", within_a_chain, read_row},
+    static const struct expectation all[] = {
+        {{"seal an INIT", before_the_first_letter, seal_ann}, {3, 12, 2}},
+        {{"seal a step with KEM answer", before_a_step_with_kem, seal_ann}, {3, 10, 2}},
+        {{"seal a step with offer", before_an_offer, seal_ann}, {3, 11, 3}},
+        {{"seal within a chain", within_a_chain, seal_ann}, {2, 5, 0}},
+        {{"open an INIT", an_init_is_there, open_bob}, {3, 14, 0}},
+        {{"open a step over a gap", a_step_over_a_gap_is_there, open_bob}, {4, 16, 0}},
+        {{"open a skipped one", a_skipped_one_is_there, open_bob}, {3, 7, 0}},
+        {{"open a fourth session", a_fourth_session_is_there, open_bob}, {3, 15, 0}},
+        {{"sign a fan-out", before_the_first_letter, sign_many}, {3, 7, 2}},
+        {{"read a row", within_a_chain, read_row}, {2, 0, 0}},
     };
 
-    for (size_t i = 0; i < sizeof stories / sizeof stories[0]; i++)
-        run_story(&stories[i]);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        for (unsigned which = ALLOCATION; which <= RANDOMNESS; which++) {
+            size_t n = run_story(&all[i].story, (enum source)which);
+            if (n < all[i].least[which])
+                fail_msg("%s: only %d of kind %s", all[i].story.name, (int)n, sources[which]);
+        }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_failed_allocation_leaves_all_as_it_was),
+        cmocka_unit_test(every_failure_leaves_all_as_it_was),
     };
 
     if (crypto_init() != WAX_OK)
