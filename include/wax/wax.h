@@ -159,6 +159,8 @@ struct wax_approve_options {
     void *ctx;
     unsigned timeout_s;        /* 0: 300 */
 };
+/* Signs a new device in: event APPROVE, then APPROVED. 65 for wrong digits or a link code that does
+ * not hold (one try, then a new link code); 69 when nobody waits under it or time runs out. */
 WAX_API int wax_approve(wax *w, const struct wax_approve_options *o, wax_event_fn fn, void *ctx, struct wax_error *err);
 
 /* DEVICE events: own (handle NULL) or a contact's. */
