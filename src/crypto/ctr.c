@@ -34,10 +34,12 @@ wax_rc aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in
     if (!t->cipher)
         return lib_failed();
     rc = run(t->cipher, key, iv, in, out, n);
-    /* The schedule of an all-zero key overwrites ours; dearer to free and allocate. */
+    /* The schedule of an all-zero key overwrites ours. To free the context does so too, but
+     * costs an allocation at the next call. */
     if (rc == WAX_OK && EVP_EncryptInit_ex2(t->cipher, NULL, zero, zero, NULL) == 1)
         return WAX_OK;
     EVP_CIPHER_CTX_free(t->cipher);
     t->cipher = NULL;
-    return lib_failed();
+    (void)lib_failed();
+    return rc;
 }
