@@ -76,6 +76,7 @@ check() {
     step vectors meson_suites "$build" vectors
     step store meson_suites "$build" store
     step scenario meson_suites "$build" scenario
+    step faults meson_suites "$build" faults
     step poison-gcc meson_suites "$build" poison
     step e2e meson_suites "$build" e2e
     step clang-build clang_build
@@ -84,7 +85,9 @@ check() {
     step san-unit meson_suites "$top/build-san" unit
     step san-vectors meson_suites "$top/build-san" vectors
     step san-store meson_suites "$top/build-san" store
+    step san-faults meson_suites "$top/build-san" faults
     step san-scenario meson_suites "$top/build-san" scenario
+    step san-fuzz-corpora meson_suites "$top/build-san" fuzz
     step san-conversation meson_suites "$top/build-san" conversation
     step fuzz fuzz_for 60
     [ -n "$list" ] && return 0

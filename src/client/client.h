@@ -205,6 +205,10 @@ struct client_link_ui {
 wax_rc client_link_new(const struct client_env *env, const char *handle, const char *device_name,
                        const struct client_link_ui *ui, uint64_t deadline,
                        struct client **ret) WAX_MUST;
+/* After a process died late in client_link_new: if the account lists this home's device by now, the
+ * link is finished (WAX_OK); if not, what was begun is dropped (WAX_E_NOTFOUND, as when nothing was). WAX_E_EXISTS: the
+ * home has an account, or a registration that is not finished. */
+wax_rc client_link_resume(const struct client_env *env, struct client **ret) WAX_MUST;
 /* Old side. WAX_E_DENIED: wrong digits; WAX_E_NOTFOUND: no such link code (gone or mistyped). */
 wax_rc client_link_approve(struct client *c, const char *link_code, const struct client_link_ui *ui,
                            uint64_t deadline, struct dev_id *ret_dev) WAX_MUST;

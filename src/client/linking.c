@@ -223,6 +223,37 @@ wax_rc client_link_new(const struct client_env *env, const char *handle, const c
     return rc;
 }
 
+static wax_rc resume(struct client *c)
+{
+    struct buf b = {0};
+    wax_rc rc = client_meta_get(c->env.vault, "genesis", &b);
+
+    buf_done(&b);
+    if (c->published || rc == WAX_OK)
+        return WAX_E_EXISTS;
+    if (rc == WAX_E_NOTFOUND)
+        rc = publish_identity(c);
+    if (rc == WAX_R_CHAIN || rc == WAX_E_NOTFOUND) { /* never got in: begin anew */
+        rc = forget_identity(c);
+        return rc == WAX_OK ? WAX_E_NOTFOUND : rc;
+    }
+    return rc;
+}
+
+wax_rc client_link_resume(const struct client_env *env, struct client **ret)
+{
+    struct client *c = NULL;
+    wax_rc rc = client_open(env, &c);
+
+    if (rc == WAX_OK)
+        rc = resume(c);
+    if (rc == WAX_OK)
+        *ret = c;
+    else
+        client_close(c);
+    return rc;
+}
+
 /* --- O --- */
 
 /* A new device is told of all pins, so that it can name the peers of own messages (5.4). */

@@ -258,17 +258,16 @@ int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ct
     if (code != WAX_EX_OK)
         goto out;
     struct client_env env = home_env(w);
-    wax_rc rc = client_open(&env, &begun);
-    bool there = rc == WAX_OK;
-    client_close(begun);
-    if (there) {
+    wax_rc rc = conn_open(w, NULL, NULL);
+    if (rc == WAX_OK)
+        rc = client_link_resume(&env, &w->client); /* of a process that died late */
+    if (rc == WAX_E_EXISTS) {
         code =
             fail(err, WAX_EX_CANTCREATE, "account-exists",
                  "link: the home %s already has an account; choose another by --home DIR", w->home);
         goto out;
     }
-    rc = conn_open(w, NULL, NULL);
-    if (rc == WAX_OK)
+    if (rc == WAX_E_NOTFOUND)
         rc = client_link_new(&env, handle, name, &calls, deadline(o->timeout_s), &w->client);
     if (rc == WAX_OK) {
         const char *text = buf_cstr(&line);

@@ -26,7 +26,7 @@ struct receiving {
     struct buf bytes; /* of the stream, not yet whole frames */
     struct buf acks;  /* seqs, 8 bytes each */
     uint64_t ack_since, started, retried;
-    bool drained;
+    bool drained, dirty; /* dirty: taken something in since the vault was scrubbed */
     enum stop stop;
 };
 
@@ -139,6 +139,7 @@ static wax_rc take_frame(struct receiving *r, const struct frame *f)
     bool ack;
     wax_rc rc = client_frame(r->w->client, f, &ack);
 
+    r->dirty = true;
     if (rc == WAX_OK && ack)
         rc = add_ack(r, f->seq);
     if (rc == WAX_OK && f->type == FRAME_DRAINED)
@@ -211,6 +212,11 @@ static wax_rc on_idle(void *ctx)
             rc = flush_locked(w, NULL, NULL);
         if (rc == WAX_E_FULL || rc == WAX_E_BUSY)
             rc = WAX_OK;
+    }
+    if (rc == WAX_OK && r->dirty && !r->acks.n) { /* deleted keys leave the log too */
+        rc = vault_sqlite_scrub(w->vault);
+        r->dirty = rc == WAX_E_BUSY;
+        rc = rc == WAX_E_BUSY ? WAX_OK : rc;
     }
     if (rc == WAX_OK && r->drained) /* other processes may have taken something in */
         rc = hand_over(r);
