@@ -245,7 +245,6 @@ int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ct
     struct buf line = {0};
     struct link_ui ui = {.w = w, .fn = fn, .ctx = ctx};
     struct client_link_ui calls = link_calls(&ui);
-    struct client *begun = NULL;
     int code = handle_of(w, o->handle, handle, err);
 
     if (code == WAX_EX_OK)
