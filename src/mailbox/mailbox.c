@@ -133,6 +133,8 @@ static uint64_t sweep_every(const struct mailbox *m)
     return every ? every : 1;
 }
 
+static void sweep_if_due(struct mailbox *m);
+
 static void swept(struct store_req *req)
 {
     struct mailbox *m = req->ctx;
@@ -151,6 +153,7 @@ static void swept(struct store_req *req)
     store_req_done(req);
     m->sweeping = false;
     m->sweep_at = more ? m->now : m->now + sweep_every(m);
+    sweep_if_due(m);
 }
 
 static void sweep_if_due(struct mailbox *m)

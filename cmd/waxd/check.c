@@ -1,0 +1,130 @@
+/* waxd check: settings, certificates, keys, the store. Each finding is one line. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "crypto/cert.h"
+#include "net/certfile.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "store/sqlite.h"
+
+#define PEM_FILE_MAX 65536
+
+static void finding(const struct app *a, const char *what, const char *text, size_t n)
+{
+    if (a->json) {
+        json_t *j =
+            json_pack("{s:s, s:s, s:s%}", "type", "finding", "part", what, "detail", text, n);
+        char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+        printf("%s\n", line ? line : "{\"type\":\"finding\"}");
+        free(line);
+        json_decref(j);
+    } else {
+        printf("%s: %.*s\n", what, (int)n, text);
+    }
+}
+
+/* One finding a line. */
+static void findings(const struct app *a, const char *what, const struct buf *report)
+{
+    const char *p = (const char *)report->p;
+    size_t left = report->n;
+
+    while (left) {
+        const char *nl = memchr(p, '\n', left);
+        size_t n = nl ? (size_t)(nl - p) : left;
+        if (n)
+            finding(a, what, p, n);
+        p += n + (nl != NULL);
+        left -= n + (nl != NULL);
+    }
+}
+
+static int check_certificate(const struct app *a, const struct settings *s)
+{
+    char cert[PATH_SIZE], key[PATH_SIZE], hosts[PUBLIC_MAX][254];
+    const char *names[PUBLIC_MAX] = {s->server.domain};
+    struct buf report = {0};
+    size_t n = 0;
+    unsigned port;
+    int code = app_path(a, s->certificate, cert);
+
+    if (code == 0)
+        code = app_path(a, s->key, key);
+    if (code != 0)
+        return code;
+    /* Who is reached under --public names alone needs no certificate for the domain. */
+    for (size_t i = 0; i < s->n_publics; i++) {
+        if (endpoint_split(s->publics[i], 1, hosts[i], &port) == WAX_OK)
+            names[n++] = hosts[i];
+    }
+    if (n == 0)
+        n = 1;
+    wax_rc rc = net_cert_check(cert, key, names, n, os_now_ms(), &report);
+    findings(a, "certificate", &report);
+    buf_done(&report);
+    return rc == WAX_OK ? 0 : EX_CONFIG;
+}
+
+static int check_log_key(const struct app *a)
+{
+    char path[PATH_SIZE], text[PATH_SIZE + 128];
+    struct buf pem = {0};
+    struct ec_key *key = NULL;
+    int code = app_path(a, "log.key", path);
+
+    if (code != 0)
+        return code;
+    wax_rc rc = os_file_read(path, PEM_FILE_MAX, &pem);
+    if (rc == WAX_OK)
+        rc = cert_key_load(buf_view(&pem), &key);
+    if (rc != WAX_OK) {
+        (void)snprintf(text, sizeof text, "%s cannot be used: %s", path, rc_text(rc));
+        finding(a, "log-key", text, strlen(text));
+        code = EX_CONFIG;
+    }
+    buf_done(&pem);
+    ec_free(key);
+    return code;
+}
+
+static int check_store(const struct app *a)
+{
+    struct store_req req = {.op = STORE_CHECK, .now = os_now_ms()};
+    struct store *store = NULL;
+    int code = app_store(a, false, &store);
+
+    if (code != 0)
+        return code;
+    wax_rc rc = store_run(store, &req);
+    findings(a, "store", &req.u.check.report);
+    if (rc != WAX_OK && req.u.check.report.n == 0)
+        finding(a, "store", rc_text(rc), strlen(rc_text(rc)));
+    store_req_done(&req);
+    store_close(store);
+    return rc == WAX_OK ? 0 : rc == WAX_E_DAMAGED ? EX_DATAERR : app_code(rc);
+}
+
+int run_check(struct app *a, int argc, char **argv)
+{
+    struct settings s;
+    char **args;
+    int code = app_args(a, argc, argv, NULL, 0, 0, &args);
+
+    if (code == 0)
+        code = app_settings(a, &s);
+    if (code != 0)
+        return code;
+    int parts[] = {check_certificate(a, &s), check_log_key(a), check_store(a)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i] == EX_DATAERR || (parts[i] != 0 && code == 0))
+            code = parts[i]; /* damaged data weighs most */
+    }
+    if (code == 0 && !a->json && !a->quiet)
+        puts("settings, certificate, keys and store are in order");
+    int flushed = app_flush(a);
+    return code ? code : flushed;
+}
