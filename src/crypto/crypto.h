@@ -39,7 +39,7 @@ wax_rc hmac_label(struct key32 *ret, struct bytes key, enum label l, const struc
 wax_rc hmac_raw(struct key32 *ret, struct bytes key, const struct bytes *parts, size_t n) WAX_MUST;
 wax_rc hkdf_extract(struct key32 *ret, struct bytes salt, const struct bytes *ikm,
                     size_t n) WAX_MUST;
-/* Expand(prk, label ‖ info…, len), len ≤ 8,160. */
+/* Expand(prk, label ‖ info…, len), len ≤ 8,160, at most 7 parts (else WAX_E_INVAL). */
 wax_rc hkdf_expand_label(struct bytes prk, enum label l, const struct bytes *info, size_t n,
                          uint8_t *out, size_t len) WAX_MUST;
 wax_rc hkdf_expand_raw(struct bytes prk, struct bytes info, uint8_t *out, size_t len) WAX_MUST;
