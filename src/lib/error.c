@@ -42,7 +42,8 @@ static const struct {
      "nothing was sent; ask who runs it"},
     {WAX_E_PROTO, WAX_EX_PROTOCOL, "protocol", "the server's answer makes no sense",
      "check that it is a Waxwing server"},
-    {WAX_E_DENIED, WAX_EX_REFUSED, "refused", "it was refused", "see the reason"},
+    {WAX_E_DENIED, WAX_EX_REFUSED, "refused", "it was refused",
+     "ask on another device of the account, or who runs the server"},
     {WAX_E_DAMAGED, WAX_EX_DATA, "home-damaged", "the home's store is damaged",
      "the files are kept; restore a backup"},
     {WAX_E_VERSION, WAX_EX_CONFIG, "home-newer", "the home was written by a newer Waxwing",
@@ -74,7 +75,11 @@ int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
             why = w->net_error;
         else if (said[0] && rc != WAX_E_BUSY && rc != WAX_E_NOMEM)
             why = said;
-        return fail(err, table[i].code, table[i].reason, "%s: %s; %s", what, why, table[i].todo);
+        int n = (int)strlen(why);
+        while (n > 0 && why[n - 1] == '.') /* a sentence of the server's becomes part of ours */
+            n--;
+        return fail(err, table[i].code, table[i].reason, "%s: %.*s; %s", what, n, why,
+                    table[i].todo);
     }
     return fail(err, WAX_EX_FAULT, "fault", "%s: %s", what, rc_text(rc));
 }

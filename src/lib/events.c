@@ -64,14 +64,16 @@ void hex_of(const uint8_t *p, size_t n, char *out)
 
 static const char *or_null(const char *s) { return s[0] ? s : NULL; }
 
-static void fill_message(struct wax_event *e, const struct item *it, struct buf *text)
+static void fill_message(struct wax_event *e, const struct item *it, const struct dev_id *self,
+                         struct buf *text)
 {
     e->type = WAX_EVENT_MESSAGE;
     e->unreadable_version = it->needs_newer;
     buf_bytes(text, buf_view(&it->text));
     e->text = it->needs_newer ? NULL : buf_cstr(text);
     e->text_len = it->needs_newer ? 0 : it->text.n;
-    e->own = it->own;
+    /* `own` marks what another device of this account wrote (docs/CLI). */
+    e->own = it->own && !ID_EQ(&it->device, self);
     switch ((enum item_state)it->state) {
     case ITEM_QUEUED:
         e->state = "queued";
@@ -98,7 +100,6 @@ int event_item(struct wax *w, const struct item *it, uint64_t seq, bool repeat, 
     char id[33], device[33];
     struct buf text = {0};
 
-    (void)w;
     hex_of(it->com.b, 16, id);
     hex_of(it->device.b, 16, device);
     e.conversation = or_null(it->conversation);
@@ -107,7 +108,7 @@ int event_item(struct wax *w, const struct item *it, uint64_t seq, bool repeat, 
         e.id = id;
         e.from = or_null(it->from);
         e.from_device = device;
-        fill_message(&e, it, &text);
+        fill_message(&e, it, client_dev(w->client), &text);
     } else if (it->type == ITEM_EXPIRED) {
         e.type = WAX_EVENT_EXPIRED;
         e.id = it->own ? id : NULL;
