@@ -1,0 +1,41 @@
+/* Times a piece of work beside its floor: the least that must be done for it. Both run in
+ * turn, in many short rounds, so that whatever else the machine does falls on both. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+
+/* Ends the program with a line on stderr. */
+_Noreturn void die(const char *what);
+void must(wax_rc rc, const char *what);
+void *must_alloc(size_t n);
+
+uint64_t wall_ns(void); /* monotonic */
+
+/* A figure of which less is better, with the most that it may be of its floor. */
+struct figure {
+    const char *name, *unit;
+    double value, floor;
+    double at_most, at_least; /* wanted of value / floor; 0: no such bound */
+};
+/* One line of JSON on stdout. Without a floor (0): value alone. */
+void figure_print(const struct figure *f);
+
+struct work {
+    void (*floor)(void *ctx);
+    void (*subject)(void *ctx);
+    void *ctx;
+};
+/* Processor time of one call each, in µs: medians over rounds of about 2 ms, alternating,
+ * for about `ms` together. */
+void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_value);
+
+/* The median; sorts v. */
+double median(double *v, size_t n);
+/* The value below which `part` (0 … 1) of them lie; sorts v. */
+double quantile(double *v, size_t n, double part);
+
+#endif
