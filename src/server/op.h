@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "directory/directory.h"
 #include "mailbox/mailbox.h"
+#include "server/known.h"
 #include "server/limit.h"
 #include "server/problem.h"
 #include "server/server.h"
@@ -21,6 +22,7 @@ struct server {
     struct directory *directory;
     struct mailbox *mailbox;
     struct limits *limits;
+    struct known *known;
     uint64_t now;
     bool draining;
     void (*revoked)(void *ctx, const struct point *dtk);
@@ -49,6 +51,7 @@ struct op {
     bool busy;      /* a store, directory or mailbox callback will come */
     bool logged_in; /* then login holds */
     struct directory_login login;
+    uint64_t epoch; /* of server.known, when the store was asked for the login */
     bool has_key;
     struct point key;
     char source[64];

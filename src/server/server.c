@@ -59,6 +59,7 @@ static void device_removed(void *ctx, const struct dev_id *dev, const struct poi
 {
     struct server *s = ctx;
 
+    known_remove(s->known, dev);
     mailbox_end_device(s->mailbox, dev);
     if (!posted_by(s, dev, dtk) && s->revoked)
         s->revoked(s->revoked_ctx, dtk);
@@ -168,6 +169,8 @@ wax_rc server_new(const struct server_conf *conf, struct store *store, struct se
         rc = mailbox_new(&mail, store, &s->mailbox);
     if (rc == WAX_OK)
         rc = limits_new(&s->limits);
+    if (rc == WAX_OK)
+        rc = known_new(&s->known);
     if (rc != WAX_OK) {
         server_free(s);
         return rc;
@@ -185,6 +188,7 @@ void server_free(struct server *s)
     while (!list_empty(&s->ops))
         op_free(LIST_OF(s->ops.next, struct op, node));
     limits_free(s->limits);
+    known_free(s->known);
     mem_free(s);
 }
 

@@ -252,6 +252,7 @@ static void nothing_is_accepted_before_it_is_committed(void **state)
 {
     (void)state;
     fan_add(&fan, &ann.keys, &bob.keys.dev);
+    g.now += 2000; /* the login is asked of the store again */
     g.hold = true;
     fan_post(&g, &fan, &ann.keys, &a);
     store_memory_pump(g.memory, 1); /* the login */

@@ -83,6 +83,62 @@ static void who_removes_himself_still_gets_his_answer(void **state)
     answer_done(&a);
 }
 
+static void a_login_that_is_remembered_does_not_outlive_the_revoke(void **state)
+{
+    struct answer a = {.status = 0};
+    struct fan fan;
+
+    (void)state;
+    rig_expect(&g, &laptop, "GET", "/v1/counter", BYTES(NULL, 0), 404, "not-found");
+    g.hold = true; /* asked before the revoke, answered after it */
+    g.now += 2000;
+    rig_call(&g, &laptop, "GET", "/v1/counter", BYTES(NULL, 0), &a);
+    g.hold = false;
+    rig_pump(&g);
+    answer_done(&a);
+    fan_start(&fan, 1);
+    fan_account(&fan, &ann);
+    fan_add(&fan, &laptop, &ann.keys.dev);
+    revoke(&laptop.dev, &ann.keys, &a);
+    assert_int_equal(a.status, 200);
+    answer_done(&a);
+    rig_expect(&g, &laptop, "GET", "/v1/counter", BYTES(NULL, 0), 401, "not-a-device");
+    assert_int_equal(fan_post(&g, &fan, &laptop, &a), 401);
+    answer_done(&a);
+    fan_done(&fan);
+}
+
+/* The login was good, then the manifest changed under it. */
+static void a_message_on_its_way_during_the_revoke_is_not_stored(void **state)
+{
+    struct update_change change = {.revoke = &laptop.dev, .n_revoke = 1};
+    struct update_signer signer = update_signer_device(&ann.keys);
+    struct answer a = {.status = 0}, m = {.status = 0};
+    struct buf body = {0};
+    struct fan fan;
+
+    (void)state;
+    fan_start(&fan, 1);
+    fan_account(&fan, &ann);
+    fan_add(&fan, &laptop, &ann.keys.dev);
+    person_change_as(&ann, &signer, &change, NULL, NOW);
+    body_update(&body, buf_view(&ann.links[ann.n_links - 1]), NULL, 0);
+    rig_expect(&g, &laptop, "GET", "/v1/counter", BYTES(NULL, 0), 404, "not-found");
+    rig_expect(&g, &ann.keys, "GET", "/v1/counter", BYTES(NULL, 0), 404, "not-found");
+    g.hold = true;
+    rig_call(&g, &ann.keys, "POST", "/v1/directory/ann@example.org", buf_view(&body), &a);
+    assert_int_equal(store_memory_pump(g.memory, 1), 1); /* the update goes to the store … */
+    fan_post(&g, &fan, &laptop, &m);                     /* … and a message right behind it */
+    g.hold = false;
+    rig_pump(&g);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(m.status, 409);
+    answer_done(&a);
+    answer_done(&m);
+    buf_done(&body);
+    fan_done(&fan);
+}
+
 static void a_message_for_a_removed_device_comes_back_as_a_notice(void **state)
 {
     struct answer a = {.status = 0};
@@ -120,6 +176,7 @@ static void a_client_may_leave_at_any_moment(void **state)
     g.hold = true;
     for (size_t i = 0; i < 4; i++) {
         for (size_t steps = 0; steps < 3; steps++) {
+            g.now += 2000; /* the login goes through the store, too */
             rig_call(&g, &ann.keys, "GET", gets[i], BYTES(NULL, 0), &a);
             for (size_t k = 0; k < steps; k++)
                 (void)store_memory_pump(g.memory, 1);
@@ -150,6 +207,7 @@ static void a_store_in_trouble_is_overloaded_and_may_be_asked_again(void **state
     struct answer a = {.status = 0};
 
     (void)state;
+    g.now += 2000; /* so that logins are asked of the store again */
     g.fail = true;
     for (size_t i = 0; i < 4; i++) {
         rig_call(&g, &ann.keys, "GET", gets[i], BYTES(NULL, 0), &a);
@@ -179,6 +237,7 @@ static void a_crash_with_requests_under_way_leaks_nothing(void **state)
     (void)state;
     rig_call(&g, &ann.keys, "GET", "/v1/mailbox", BYTES(NULL, 0), &s);
     answer_done(&s);
+    g.now += 2000; /* logins go through the store, too */
     g.hold = true;
     struct answer a[4] = {{.status = 0}};
     fan_start(&fan, 1);
@@ -209,6 +268,8 @@ int main(void)
     const struct CMUnitTest stories[] = {
         STORY(a_revoked_device_is_cut_off_before_the_answer),
         STORY(who_removes_himself_still_gets_his_answer),
+        STORY(a_login_that_is_remembered_does_not_outlive_the_revoke),
+        STORY(a_message_on_its_way_during_the_revoke_is_not_stored),
         STORY(a_message_for_a_removed_device_comes_back_as_a_notice),
         STORY(a_client_may_leave_at_any_moment),
         STORY(a_store_in_trouble_is_overloaded_and_may_be_asked_again),
