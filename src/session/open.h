@@ -63,7 +63,9 @@ wax_rc session_judge(const struct party *me, const struct session_rows *rows, st
  * WAX_OK: state is the new one, ret is filled; store both with ret->delta in one
  * transaction, or forget both. Else: a class of RECORDS 0 or a local error; state is byte
  * for byte as before, ret untouched. *why (may be NULL) is written in every case.
- * `now` in ms. WAX_R_PARSE after a good MAC: the content is no valid message. */
+ * `now` in ms. WAX_R_PARSE after a good MAC: the content is no valid message. WAX_R_NO_KEY
+ * also for an INIT beyond SEEN_MAX of one sender and bundle (4.3). A group message is opened
+ * whatever the membership: where that refuses it, forget state and delta. */
 wax_rc session_open_known(const struct party *me, const struct party *sender,
                           const struct hash32 *root, struct peer_sessions *state,
                           const struct session_rows *rows, const struct envelope *env, uint64_t now,

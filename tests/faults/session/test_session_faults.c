@@ -4,13 +4,22 @@
 #include "base/mem.h"
 #include "session_talk.h"
 
-enum source { ALLOCATION, OPERATION, RANDOMNESS };
-static const char *const sources[] = {"allocation", "crypto operation", "draw"};
-static const wax_rc expected[] = {WAX_E_NOMEM, WAX_E_CRYPTO, WAX_E_RANDOM};
+enum source { ALLOCATION, OPERATION, RANDOMNESS, LIBRARY_CALL };
+static const char *const sources[] = {"allocation", "crypto operation", "draw", "library call"};
+static const wax_rc expected[] = {WAX_E_NOMEM, WAX_E_CRYPTO, WAX_E_RANDOM, WAX_E_CRYPTO};
+#ifdef WITH_LIBRARY_FAULTS
+#include "fault_openssl.h"
+#define SOURCES 4
+#else
+#define SOURCES 3
+static void fault_openssl_set(unsigned k) {}
+static unsigned fault_openssl_count(void) { return 0; }
+#endif
 
 static enum source source;
 static size_t countdown;
 static bool armed, fired;
+static unsigned made_good; /* library calls whose failure the crypto layer made good */
 
 /* Whether this is the one that fails. */
 static bool hit(enum source which)
@@ -91,11 +100,18 @@ void __wrap_free(void *p)
 
 static struct device ann, bob;
 
+/* Draws without the crypto layer, whose calls are counted. */
 static wax_rc faulty_fill(void *ctx, uint8_t *out, size_t n)
 {
-    struct rng rng = seeded_rng(&(struct seeded){0}, 0);
+    static uint64_t x = 1;
 
-    return hit(RANDOMNESS) ? WAX_E_RANDOM : rng.fill(ctx, out, n);
+    if (hit(RANDOMNESS))
+        return WAX_E_RANDOM;
+    for (size_t i = 0; i < n; i++) {
+        x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+        out[i] = (uint8_t)(x >> 56);
+    }
+    return WAX_OK;
 }
 
 /* One operation under test: `prepare` brings the devices to where it starts; `run` does it
@@ -237,7 +253,7 @@ static void begin(const struct story *s)
     devices_meet(&ann, &bob);
     pending = (struct letter){0};
     s->prepare();
-    ann.rng = (struct rng){faulty_fill, &ann.seed};
+    ann.rng = (struct rng){faulty_fill, NULL};
 }
 
 static void end(void)
@@ -259,13 +275,19 @@ static bool try_one(const struct story *s, size_t k)
     armed = true;
     live = 0;
     counting = true;
+    fault_openssl_set(source == LIBRARY_CALL ? (unsigned)k + 1 : 0);
     wax_rc rc = s->run();
+    fired |= source == LIBRARY_CALL && fault_openssl_count() > k;
+    fault_openssl_set(0);
     armed = false;
     counting = false;
     if (live != 0)
         fail_msg("%s: %s %d fails, %d blocks leak", s->name, sources[source], (int)k, (int)live);
-    if (fired) {
-        if (rc != expected[source])
+    if (fired && source == LIBRARY_CALL && rc == WAX_OK) {
+        made_good++;
+    } else if (fired) {
+        /* A library that cannot allocate may say so; a refusal it must never become. */
+        if (rc != expected[source] && !(source == LIBRARY_CALL && rc == WAX_E_NOMEM))
             fail_msg("%s: %s %d fails, but: %s", s->name, sources[source], (int)k, rc_text(rc));
         twin_dump(&ann.t, &after[0]);
         twin_dump(&bob.t, &after[1]);
@@ -285,41 +307,46 @@ static bool try_one(const struct story *s, size_t k)
 static size_t run_story(const struct story *s, enum source which)
 {
     size_t k = 0;
+    bool more;
 
-    /* On failure nothing changes: one preparation serves for all. */
     source = which;
-    begin(s);
-    mem_set_fault(fail_allocation);
-    while (try_one(s, k))
-        k++;
-    mem_set_fault(NULL);
-    end();
-    return k;
+    made_good = 0;
+    do {
+        begin(s);
+        mem_set_fault(fail_allocation);
+        more = try_one(s, k++);
+        mem_set_fault(NULL);
+        end();
+    } while (more);
+    /* The one call after AES that clears its key schedule may fail: the context is freed. */
+    if (made_good > 1)
+        fail_msg("%s: %d failed library calls went unnoticed", s->name, (int)made_good);
+    return k - 1;
 }
 
 struct expectation {
     struct story story;
     /* How many of each source it has at least, so that none is skipped unnoticed. */
-    size_t least[3];
+    size_t least[4];
 };
 
 static void every_failure_leaves_all_as_it_was(void **state)
 {
     static const struct expectation all[] = {
-        {{"seal an INIT", before_the_first_letter, seal_ann}, {3, 12, 2}},
-        {{"seal a step with KEM answer", before_a_step_with_kem, seal_ann}, {3, 10, 2}},
-        {{"seal a step with offer", before_an_offer, seal_ann}, {3, 11, 3}},
-        {{"seal within a chain", within_a_chain, seal_ann}, {2, 5, 0}},
-        {{"open an INIT", an_init_is_there, open_bob}, {3, 14, 0}},
-        {{"open a step over a gap", a_step_over_a_gap_is_there, open_bob}, {4, 16, 0}},
-        {{"open a skipped one", a_skipped_one_is_there, open_bob}, {3, 7, 0}},
-        {{"open a fourth session", a_fourth_session_is_there, open_bob}, {3, 15, 0}},
-        {{"sign a fan-out", before_the_first_letter, sign_many}, {3, 7, 2}},
-        {{"read a row", within_a_chain, read_row}, {2, 0, 0}},
+        {{"seal an INIT", before_the_first_letter, seal_ann}, {3, 12, 2, 20}},
+        {{"seal a step with KEM answer", before_a_step_with_kem, seal_ann}, {3, 10, 2, 20}},
+        {{"seal a step with offer", before_an_offer, seal_ann}, {3, 11, 3, 20}},
+        {{"seal within a chain", within_a_chain, seal_ann}, {2, 5, 0, 20}},
+        {{"open an INIT", an_init_is_there, open_bob}, {3, 14, 0, 20}},
+        {{"open a step over a gap", a_step_over_a_gap_is_there, open_bob}, {4, 16, 0, 20}},
+        {{"open a skipped one", a_skipped_one_is_there, open_bob}, {3, 7, 0, 20}},
+        {{"open a fourth session", a_fourth_session_is_there, open_bob}, {3, 15, 0, 20}},
+        {{"sign a fan-out", before_the_first_letter, sign_many}, {3, 7, 2, 20}},
+        {{"read a row", within_a_chain, read_row}, {2, 0, 0, 0}},
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        for (unsigned which = ALLOCATION; which <= RANDOMNESS; which++) {
+        for (unsigned which = ALLOCATION; which < SOURCES; which++) {
             size_t n = run_story(&all[i].story, (enum source)which);
             if (n < all[i].least[which])
                 fail_msg("%s: only %d of kind %s", all[i].story.name, (int)n, sources[which]);
