@@ -163,7 +163,7 @@ static bool each_row(void *ctx, struct bytes key, struct bytes value)
         struct item it = {0};
         if (e->fn && (e->rc = history_load(e->c->env.vault, o.history, &it)) == WAX_OK) {
             item_short(it.detail, sizeof it.detail,
-                       o.why ? rc_text((wax_rc)-o.why) : "not tried yet");
+                       o.why ? rc_text((wax_rc)-o.why) : "waits for the server");
             go_on = e->fn(e->ctx, get_u64(key.p), &it);
             item_done(&it);
         }

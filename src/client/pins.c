@@ -58,10 +58,12 @@ static wax_rc device_file(struct vault *v, const struct manifest *m, const struc
     struct buf b = {0};
     uint8_t row[DEVICE_ROW];
     wax_rc rc = vault_get(v, VT_DEVICE, BYTES_OF(dev->b), &b);
-    bool same = rc == WAX_OK && b.n == DEVICE_ROW && memcmp(b.p, m->acct.b, 32) == 0;
+    bool there = rc == WAX_OK, same = there && b.n == DEVICE_ROW && memcmp(b.p, m->acct.b, 32) == 0;
 
     buf_done(&b);
-    if (same || (rc != WAX_OK && rc != WAX_E_NOTFOUND))
+    if (there && !same)
+        return WAX_R_CHAIN; /* a dev_id in two accounts is refused (4.2) */
+    if (same || rc != WAX_E_NOTFOUND)
         return rc;
     memcpy(row, m->acct.b, 32);
     put_u64(row + 32, m->issued);
@@ -152,9 +154,9 @@ static wax_rc device_alert(struct client *c, const struct pin *pin, const struct
     if (rc != WAX_OK)
         return rc;
     bool own = ID_EQ(&pin->head.manifest.acct, &c->acct);
-    (void)snprintf(text, sizeof text, "%s%s a device: %s",
+    (void)snprintf(text, sizeof text, "%s%s device: %s",
                    own ? "your account" : pin->head.manifest.handle,
-                   strcmp(kind, "new_device") == 0 ? " has" : " has removed", d->name);
+                   strcmp(kind, "new_device") == 0 ? " has a new" : " has removed the", d->name);
     struct item a = alert_make(c, kind, WAX_OK, pin->head.manifest.handle, &dev, text);
     return event_put_item(c->env.vault, &a);
 }
