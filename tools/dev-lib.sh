@@ -3,7 +3,7 @@
 # What has to be there: building, then what only tests and docs need.
 packages="build-essential meson ninja-build pkg-config git ca-certificates
  libssl-dev libsodium-dev libnghttp2-dev libevent-dev libcurl4-openssl-dev libsqlite3-dev
- libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libqrencode-dev libjansson-dev
+ libprotobuf-c-dev libprotobuf-dev protobuf-c-compiler protobuf-compiler libqrencode-dev libjansson-dev
  libinih-dev zlib1g-dev scdoc
  libcmocka-dev clang clang-format libclang-rt-dev valgrind universal-ctags curl jq sqlite3 openssl
  procps tcpdump debootstrap"
