@@ -48,11 +48,6 @@ fuzz_for() {
     tools/fuzz "$top/build-fuzz" "$1"
 }
 
-need_setup_for_check() {
-    case " $* " in *" --list "*) return 0 ;; esac
-    need_setup
-}
-
 check() {
     only= list=
     while [ $# -gt 0 ]; do
