@@ -84,16 +84,24 @@ static int queued(struct wax *w, struct wax_error *err, wax_rc rc, wax_rc why, c
 
     if (cause == WAX_E_NOSPC || cause == WAX_E_IO || cause == WAX_E_NOMEM)
         return fail_rc(w, err, cause, "send the message");
-    if (cause == WAX_E_DENIED || rc_is_refusal(cause))
+    /* What the directory served does not hold: the message waits, nothing is sealed to it. */
+    if (rc_is_refusal(cause))
+        return fail(err, WAX_EX_QUEUED, "tampered", "send message %s: %s; it stays in the outbox",
+                    id,
+                    client_detail(w->client)[0] ? client_detail(w->client)
+                                                : "the recipient's keys do not hold");
+    if (cause == WAX_E_DENIED)
         return fail(err, WAX_EX_REFUSED, "refused", "send message %s: %s; it stays in the outbox",
                     id,
                     client_detail(w->client)[0] ? client_detail(w->client)
                                                 : "the recipient's identity or keys do not hold");
-    const char *text = cause == WAX_E_FULL ? "the recipient's mailbox is full"
-                       : cause == WAX_E_DORMANT
-                           ? "none of the recipient's devices has been seen for 30 days"
-                       : w->net_error[0] ? w->net_error
-                                         : rc_text(cause);
+    const char *text =
+        cause == WAX_E_FULL ? "the recipient's mailbox is full"
+        : cause == WAX_E_DORMANT
+            ? "none of the recipient's devices can be written to now (not seen for 30 "
+              "days, or its keys do not hold)"
+        : w->net_error[0] ? w->net_error
+                          : rc_text(cause);
     return fail(
         err, WAX_EX_QUEUED,
         cause == WAX_E_FULL      ? "mailbox-full"

@@ -155,6 +155,13 @@ static wax_rc stopped(const struct receiving *r, wax_rc rc)
     return rc == WAX_OK && r->stop != STOP_NONE ? WAX_E_CANCELLED : rc;
 }
 
+/* --timeout waits for a first event: with it, and what came along, all is done. */
+static void stop_after_first(struct receiving *r)
+{
+    if (r->drained && r->n && r->o->has_timeout && !r->o->follow && r->stop == STOP_NONE)
+        r->stop = STOP_DRAINED;
+}
+
 static wax_rc on_bytes(void *ctx, struct bytes piece)
 {
     struct receiving *r = ctx;
@@ -183,6 +190,8 @@ static wax_rc on_bytes(void *ctx, struct bytes piece)
     } else if (rc == WAX_R_PARSE) {
         rc = WAX_E_PROTO;
     }
+    if (rc == WAX_OK)
+        stop_after_first(r);
     return stopped(r, rc);
 }
 
@@ -220,6 +229,8 @@ static wax_rc on_idle(void *ctx)
     }
     if (rc == WAX_OK && r->drained) /* other processes may have taken something in */
         rc = hand_over(r);
+    if (rc == WAX_OK)
+        stop_after_first(r);
     return stopped(r, rc);
 }
 
