@@ -12,12 +12,12 @@ code 78 'approve without a link code and without a terminal' setsid -w "$wax" --
 code 65 'a link code that is none' w ann1 approve waxlink:abc </dev/null
 
 # Wrong digits: one try.
-j ann2 link ann@example.org "$line" --device-name ann2 --timeout 30s >"$tmp/l" 2>"$tmp/l.err" &
+"$wax" --json --home "$tmp/ann2" link ann@example.org "$line" --device-name ann2 --timeout 60s >"$tmp/l" 2>"$tmp/l.err" &
 linking=$!
 until_true 20 grep -q link_code "$tmp/l" || die 'link code' "$tmp/l.err"
 lc=$(jq -r 'select(.link_code) | .link_code' "$tmp/l")
 rm -f "$tmp/digits"; mkfifo "$tmp/digits"
-j ann1 approve - <"$tmp/digits" >"$tmp/a" 2>"$tmp/a.err" & approving=$!
+"$wax" --json --home "$tmp/ann1" approve - <"$tmp/digits" >"$tmp/a" 2>"$tmp/a.err" & approving=$!
 exec 9>"$tmp/digits"
 echo "$lc" >&9
 until_true 30 grep -q '"code"' "$tmp/l" || die 'digits' "$tmp/a.err"
@@ -28,7 +28,11 @@ printf '%06d\n' $(((${right#"${right%%[!0]*}"} + 1) % 1000000)) >&9
 exec 9>&-
 rc=0; wait $approving || rc=$?
 same 'a wrong code: approve ends with 65' 65 $rc
-kill -INT $linking; rc=0; wait $linking || rc=$?
+start=$(date +%s)
+kill -INT $linking
+rc=0
+wait $linking || rc=$?
+check 'the new device stops when asked to' [ $(($(date +%s) - start)) -le 5 ]
 check 'and the new device is not in' [ "$(j ann1 devices | wc -l)" = 1 ]
 
 link ann2 ann1 ann@example.org

@@ -32,7 +32,7 @@ check 'about that long' [ $(($(date +%s) - start)) -ge 2 ]
 (sleep 1; w ann1 send bob@example.org 'late' >/dev/null) &
 code 0 '--timeout ends with the first event' j bob1 receive --timeout 20s
 same 'it is there' late "$(texts "$tmp/out")"
-j bob1 receive --follow >"$tmp/follow" 2>"$tmp/follow.err" &
+"$wax" --json --home "$tmp/bob1" receive --follow >"$tmp/follow" 2>"$tmp/follow.err" &
 follower=$!
 others=$follower
 for i in 1 2 3; do

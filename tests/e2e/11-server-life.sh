@@ -12,7 +12,7 @@ same 'it never said ready' '' "$(cat "$tmp/second")"
 check 'it says why' grep -qiE 'another|already|uses|busy' "$tmp/second.err"
 code 0 'the first goes on' w ann1 send bob@example.org 'one'
 take bob1
-j bob1 receive --follow >"$tmp/follow" 2>/dev/null &
+"$wax" --json --home "$tmp/bob1" receive --follow >"$tmp/follow" 2>/dev/null &
 others=$!
 sleep 1
 (for i in 1 2 3 4 5 6 7 8; do w ann1 send bob@example.org "while draining $i" >>"$tmp/sent" 2>/dev/null || :; done) & sending=$!

@@ -41,9 +41,9 @@ bad() {
 }
 # check TEXT COMMAND…: the command must succeed.
 check() {
-    text=$1
+    claimed=$1
     shift
-    if "$@" >"$tmp/check.out" 2>&1; then good "$text"; else bad "$text" "$tmp/check.out"; fi
+    if "$@" >"$tmp/check.out" 2>&1; then good "$claimed"; else bad "$claimed" "$tmp/check.out"; fi
 }
 # same TEXT WANTED GOT
 same() {
@@ -55,17 +55,17 @@ same() {
 # code N TEXT COMMAND…: the exit code must be N; output in $tmp/out, $tmp/err. Whatever fails
 # must say so in one line.
 code() {
-    want=$1 text=$2
+    want=$1 claimed=$2
     shift 2
     rc=0
     "$@" >"$tmp/out" 2>"$tmp/err" || rc=$?
     lines=$(wc -l <"$tmp/err")
     if [ "$rc" != "$want" ]; then
-        bad "$text (exit $rc, not $want)" "$tmp/out" "$tmp/err"
+        bad "$claimed (exit $rc, not $want)" "$tmp/out" "$tmp/err"
     elif [ "$want" != 0 ] && [ "$lines" != 1 ]; then
-        bad "$text ($lines lines on standard error)" "$tmp/err"
+        bad "$claimed ($lines lines on standard error)" "$tmp/err"
     else
-        good "$text"
+        good "$claimed"
     fi
 }
 finish() {
@@ -128,13 +128,13 @@ register() { # HOME HANDLE
 # link NEW OLD HANDLE: a second device, with the digits carried over by hand.
 link() {
     line=$(j "$2" status | jq -r .invitation)
-    j "$1" link "$3" "$line" --device-name "$1" --timeout 60s >"$tmp/link-$1" 2>&1 &
+    "$wax" --json --home "$tmp/$1" link "$3" "$line" --device-name "$1" --timeout 60s >"$tmp/link-$1" 2>&1 &
     linking=$!
     until_true 20 grep -q link_code "$tmp/link-$1" || die "link $1: no link code" "$tmp/link-$1"
     lc=$(jq -r 'select(.link_code) | .link_code' "$tmp/link-$1")
     rm -f "$tmp/digits"
     mkfifo "$tmp/digits"
-    j "$2" approve "$lc" <"$tmp/digits" >"$tmp/approve-$1" 2>&1 &
+    "$wax" --json --home "$tmp/$2" approve "$lc" <"$tmp/digits" >"$tmp/approve-$1" 2>&1 &
     approving=$!
     exec 9>"$tmp/digits"
     until_true 30 grep -q '"code"' "$tmp/link-$1" || die "link $1: no digits" "$tmp/approve-$1"
@@ -156,6 +156,21 @@ four_devices() {
 take() { j "$1" receive >>"$tmp/$1.events" 2>"$tmp/$1.err"; }
 texts() { jq -r 'select(.type == "message") | .text' "$@"; }
 history_of() { j "$1" history | jq -c 'select(.type == "message") | [.id, .conversation, .from, .text]' | sort; }
+
+# --- What waits at the server ---
+
+# row_of HOME: the server's row of that device.
+row_of() { sql "SELECT id FROM device WHERE hex(dev) = upper('$(device_of "$1")')"; }
+# copy_of ID DEVICE-ROW: the row of the ciphertext of that message for that device.
+copies="instr(hex(envelope) || hex(coalesce(rest, x'')), upper"
+copy_of() { sql "SELECT id FROM mailbox WHERE device = $2 AND $copies('$1')) > 0"; }
+# flip MAILBOX-ROW OFFSET: one bit of it.
+flip() {
+    whole=$(sql "SELECT hex(envelope) FROM mailbox WHERE id = $1")
+    at=$(($2 * 2 + 1))
+    byte=$(printf %s "$whole" | cut -c$at-$((at + 1)))
+    sql "UPDATE mailbox SET envelope = x'$(printf %s "$whole" | cut -c1-$((at - 1)))$(printf %02X $((0x$byte ^ 4)))$(printf %s "$whole" | cut -c$((at + 2))-)' WHERE id = $1"
+}
 
 # --- Bytes ---
 
