@@ -25,12 +25,13 @@ struct delivery {
     struct target targets[DELIVER_DEVICES_MAX];
     size_t n_targets;
     uint32_t skipped_peer, skipped_own; /* P's bit sets */
-    unsigned stored;                    /* ciphertexts that the server took in this try */
 };
 
 void delivery_done(struct delivery *d);
 /* Loads the row and both pins, lists targets, loads what is sealed. */
 wax_rc delivery_load(struct delivery *d) WAX_MUST;
+/* Whether a device of the other side has it (of a note to oneself: always). */
+bool delivery_has_peer(const struct delivery *d);
 /* Seals what is missing, in one transaction (4.1). WAX_E_DORMANT: there is nobody to seal to. */
 wax_rc delivery_seal(struct delivery *d) WAX_MUST;
 /* One POST. WAX_OK: 202 and the row is up to date; *ret_again: a 409 was taken in, load again. */

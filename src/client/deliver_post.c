@@ -5,6 +5,7 @@ struct post {
     struct fanout_target trees[DELIVER_DEVICES_MAX];
     struct env_fanout parts[DELIVER_DEVICES_MAX];
     size_t which[DELIVER_DEVICES_MAX]; /* index into targets */
+    bool answered[DELIVER_DEVICES_MAX];
     size_t n;
     struct buf envelopes[DELIVER_DEVICES_MAX];
     Wax__V1__DeviceEnvelope entries[DELIVER_DEVICES_MAX], *list[DELIVER_DEVICES_MAX];
@@ -94,107 +95,150 @@ static wax_rc finish_history(struct delivery *d)
     return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
 }
 
-static wax_rc take_result(struct delivery *d, const Wax__V1__DeviceResult *r, bool *full)
+/* What came back for the devices posted to, each of which has to be told of once. */
+struct tally {
+    size_t answered;
+    bool full, gone;
+};
+
+static wax_rc take_result(struct delivery *d, struct post *p, const Wax__V1__DeviceResult *r,
+                          struct tally *t)
 {
-    struct dev_id dev;
+    const struct dev_id *dev = NULL;
     uint8_t key[24];
 
-    if (r->dev_id.len != 16)
+    for (size_t i = 0; r->dev_id.len == 16 && i < p->n; i++)
+        if (!p->answered[i] && memcmp(p->trees[i].to->dev.b, r->dev_id.data, 16) == 0) {
+            p->answered[i] = true;
+            dev = &p->trees[i].to->dev;
+            break;
+        }
+    if (!dev) /* nobody asked for it, or told twice */
         return WAX_E_PROTO;
-    memcpy(dev.b, r->dev_id.data, 16);
+    t->answered++;
     switch (r->result) {
     case WAX__V1__DEVICE_RESULT__R__STORED:
     case WAX__V1__DEVICE_RESULT__R__ALREADY:
-        if (!outbox_has(&d->box, &dev))
-            buf_bytes(&d->box.done, BYTES_OF(dev.b));
-        d->stored++;
+        buf_bytes(&d->box.done, BYTES_OF(dev->b));
         break;
     case WAX__V1__DEVICE_RESULT__R__NO_DEVICE:
+        t->gone = true;
         break;
     case WAX__V1__DEVICE_RESULT__R__MAILBOX_FULL:
-        *full = true;
+        t->full = true;
         return WAX_OK;
     default:
         return WAX_E_PROTO;
     }
     wax_rc rc = buf_rc(&d->box.done);
-    return rc == WAX_OK ? vault_del(d->c->env.vault, VT_SEALED, sealed_key(d->order, &dev, key))
+    return rc == WAX_OK ? vault_del(d->c->env.vault, VT_SEALED, sealed_key(d->order, dev, key))
                         : rc;
 }
 
-static wax_rc results_in_tx(struct delivery *d, const Wax__V1__SendReply *reply, bool *finished)
+static wax_rc finish_in_tx(struct delivery *d)
 {
     struct vault *v = d->c->env.vault;
     uint8_t key[8];
-    bool full = false;
+    wax_rc rc = finish_history(d);
+
+    if (rc == WAX_OK)
+        rc = vault_del(v, VT_OUTBOX, order_key(d->order, key));
+    return rc == WAX_OK ? vault_del_prefix(v, VT_SEALED, order_key(d->order, key)) : rc;
+}
+
+/* reply NULL: there was nobody left to post to. *ret: WAX_OK finished, WAX_E_FULL waits on,
+ * WAX_E_CONFLICT: the devices posted to are gone, the directory has others. */
+static wax_rc results_in_tx(struct delivery *d, struct post *p, const Wax__V1__SendReply *reply,
+                            wax_rc *ret)
+{
+    struct tally t = {0};
     struct outbox now = {0};
     wax_rc rc = outbox_load(d->c, d->order, &now);
 
     outbox_done(&now);
-
     for (size_t i = 0; rc == WAX_OK && reply && i < reply->n_results; i++)
-        rc = take_result(d, reply->results[i], &full);
-    if (rc == WAX_OK && !full) {
-        *finished = true;
-        rc = finish_history(d);
-        if (rc == WAX_OK)
-            rc = vault_del(v, VT_OUTBOX, order_key(d->order, key));
-        if (rc == WAX_OK)
-            rc = vault_del_prefix(v, VT_SEALED, order_key(d->order, key));
-    } else if (rc == WAX_OK) {
-        d->box.why = (uint8_t)-WAX_E_FULL;
-        rc = outbox_store(d->c, d->order, &d->box);
-    }
-    return rc;
+        rc = take_result(d, p, reply->results[i], &t);
+    if (rc == WAX_OK && reply && t.answered != p->n)
+        rc = WAX_E_PROTO;
+    if (rc != WAX_OK)
+        return rc;
+    *ret = t.full ? WAX_E_FULL : t.gone && !delivery_has_peer(d) ? WAX_E_CONFLICT : WAX_OK;
+    if (*ret == WAX_OK)
+        return finish_in_tx(d);
+    d->box.why = (uint8_t)-WAX_E_FULL;
+    return outbox_store(d->c, d->order, &d->box);
 }
 
-static wax_rc take_results(struct delivery *d, struct bytes body, bool *finished)
+static wax_rc apply_results(struct delivery *d, struct post *p, const Wax__V1__SendReply *reply,
+                            bool *again, bool *finished)
+{
+    wax_rc verdict = WAX_OK, rc = vault_begin(d->c->env.vault);
+
+    if (rc == WAX_OK)
+        rc = vault_finish(d->c->env.vault, results_in_tx(d, p, reply, &verdict));
+    if (rc == WAX_E_NOTFOUND) { /* another process finished it */
+        rc = WAX_OK;
+        verdict = WAX_OK;
+    }
+    if (rc != WAX_OK)
+        return rc;
+    *finished = verdict == WAX_OK;
+    *again = verdict == WAX_E_CONFLICT;
+    if (*again)
+        directory_forget(d->c, &d->peer.head.manifest.acct);
+    return verdict == WAX_E_FULL ? verdict : WAX_OK;
+}
+
+static wax_rc take_results(struct delivery *d, struct post *p, struct bytes body, bool *again,
+                           bool *finished)
 {
     ProtobufCMessage *m = NULL;
     wax_rc rc = proto_unpack(&wax__v1__send_reply__descriptor, body, API_BODY_MAX, &m);
 
     if (rc != WAX_OK)
         return rc == WAX_E_NOMEM ? rc : WAX_E_PROTO;
-    rc = vault_begin(d->c->env.vault);
-    if (rc == WAX_OK)
-        rc = vault_finish(d->c->env.vault, results_in_tx(d, (const void *)m, finished));
-    if (rc == WAX_E_NOTFOUND) { /* another process finished it */
-        *finished = true;
-        rc = WAX_OK;
-    }
+    rc = apply_results(d, p, (const void *)m, again, finished);
     proto_free(m);
-    return rc == WAX_OK && !*finished ? WAX_E_FULL : rc;
+    return rc;
 }
 
 /* --- 409 --- */
 
 static wax_rc take_stale(struct delivery *d, const Wax__V1__StaleAccount *s)
 {
-    const struct pin *pin =
-        memcmp(s->acct_id.data, d->own.head.manifest.acct.b, 32) == 0 ? &d->own : &d->peer;
-    const char *handle = pin->head.manifest.handle;
+    const struct pin *pin = &d->peer;
 
-    if (s->acct_id.len != 32 || memcmp(s->acct_id.data, pin->head.manifest.acct.b, 32) != 0)
+    if (s->acct_id.len != 32)
+        return WAX_E_PROTO;
+    if (memcmp(s->acct_id.data, d->own.head.manifest.acct.b, 32) == 0)
+        pin = &d->own;
+    if (memcmp(s->acct_id.data, pin->head.manifest.acct.b, 32) != 0)
         return WAX_E_PROTO;
     /* The links are the server's claim; the directory's answer brings them with the bundles of
      * the new devices, so it is asked and judged like any look-up. */
     directory_forget(d->c, &pin->head.manifest.acct);
-    return directory_fresh(d->c, &pin->head.manifest.acct, handle);
+    return directory_fresh(d->c, &pin->head.manifest.acct, pin->head.manifest.handle);
 }
 
 /* A newer bundle: every stored envelope of an INIT to the older one is sealed anew
- * (PROTOCOL 1). The session that was begun stays for reading. */
+ * (PROTOCOL 1). The session that was begun stays for reading. An INIT to the very bundle that
+ * the directory serves is left alone: the server's word alone makes no session begin anew. */
 struct stale_rows {
     const struct dev_id *dev;
+    struct bundle_id served;
     struct buf keys;
 };
 
 static bool stale_row(void *ctx, struct bytes key, struct bytes value)
 {
     struct stale_rows *s = ctx;
+    struct env_hdr hdr;
+    struct rd r = rd_init(value);
+    struct bytes raw = rd_take(&r, rd_u32(&r));
 
-    if (key.n == 24 && memcmp(key.p + 8, s->dev->b, 16) == 0 && value.n > 8 &&
-        value.p[4 + 2] == ENV_INIT)
+    if (key.n == 24 && memcmp(key.p + 8, s->dev->b, 16) == 0 && !r.bad &&
+        env_hdr_decode(raw, &hdr) == WAX_OK && hdr.type == ENV_INIT &&
+        !ID_EQ(&hdr.bundle, &s->served))
         buf_bytes(&s->keys, key);
     return true;
 }
@@ -204,10 +248,17 @@ static wax_rc reseal_in_tx(struct delivery *d, const struct dev_id *dev)
     struct client *c = d->c;
     struct stale_rows s = {.dev = dev};
     struct peer_sessions *state = mem_alloc(sizeof *state);
-    wax_rc rc = state ? vault_scan(c->env.vault, VT_SEALED, BYTES(NULL, 0), BYTES(NULL, 0), false,
-                                   stale_row, &s)
-                      : WAX_E_NOMEM;
+    const struct served_bundle *b = bundle_served(c, dev);
+    struct hash32 hash;
+    wax_rc rc = state ? WAX_OK : WAX_E_NOMEM;
 
+    if (rc == WAX_OK && b && b->usable) {
+        rc = bundle_hash(BYTES_OF(b->record), &hash);
+        s.served = rc == WAX_OK ? bundle_id_of(&hash) : s.served;
+    }
+    if (rc == WAX_OK)
+        rc = vault_scan(c->env.vault, VT_SEALED, BYTES(NULL, 0), BYTES(NULL, 0), false, stale_row,
+                        &s);
     if (rc == WAX_OK)
         rc = buf_rc(&s.keys);
     for (size_t i = 0; rc == WAX_OK && i < s.keys.n; i += 24)
@@ -215,7 +266,8 @@ static wax_rc reseal_in_tx(struct delivery *d, const struct dev_id *dev)
     if (rc == WAX_OK)
         rc = peer_load(c, dev, state);
     const struct session *sending = rc == WAX_OK ? session_choose(state) : NULL;
-    if (sending && !sending->recv.on) { /* unanswered: it cannot go on towards the old bundle */
+    if (sending && s.keys.n &&
+        !sending->recv.on) { /* unanswered: it cannot go on towards the old bundle */
         struct sid sid = sending->sid;
         (void)session_mark_reading_only(state, &sid);
         rc = peer_store(c, state);
@@ -272,18 +324,14 @@ static wax_rc post_or_finish(struct delivery *d, struct post *p, bool *ret_again
     struct buf body = {0};
     wax_rc rc = build_tree(d, p);
 
-    if (rc == WAX_OK && p->n == 0) { /* nobody left: notes to oneself, or all devices have it */
-        rc = vault_begin(d->c->env.vault);
-        if (rc == WAX_OK)
-            rc = vault_finish(d->c->env.vault, results_in_tx(d, NULL, ret_finished));
-        return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
-    }
+    if (rc == WAX_OK && p->n == 0) /* nobody left: notes to oneself, or all devices have it */
+        return apply_results(d, p, NULL, ret_again, ret_finished);
     if (rc == WAX_OK)
         rc = build_request(d, p, &body);
     if (rc == WAX_OK)
         rc = client_call(d->c, "POST", "/v1/messages", buf_view(&body), &reply);
     if (rc == WAX_OK) {
-        rc = take_results(d, buf_view(&reply.body), ret_finished);
+        rc = take_results(d, p, buf_view(&reply.body), ret_again, ret_finished);
     } else if (rc == WAX_E_CONFLICT) {
         rc = take_conflict(d, buf_view(&reply.body));
         *ret_again = rc == WAX_OK;

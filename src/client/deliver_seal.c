@@ -47,7 +47,7 @@ wax_rc delivery_load(struct delivery *d)
         rc = pin_load(c, &c->acct, &d->own);
     if (rc == WAX_OK)
         rc = pin_load(c, &d->box.peer, &d->peer);
-    if (rc == WAX_OK && d->peer.identity_changed)
+    if (rc == WAX_OK && d->peer.identity_changed && !ID_EQ(&d->box.peer, &c->acct))
         rc = WAX_E_DENIED;
     if (rc == WAX_OK && !ID_EQ(&d->box.peer, &c->acct))
         rc = add_targets(d, &d->peer, false);
@@ -56,7 +56,6 @@ wax_rc delivery_load(struct delivery *d)
     return rc;
 }
 
-/* A queued row of an earlier message to that device which has to go out first. */
 static wax_rc seal_one(struct delivery *d, struct target *t, struct sealed *x,
                        struct peer_sessions *s)
 {
@@ -126,7 +125,7 @@ static wax_rc seal_in_tx(struct delivery *d)
     /* Another process may have finished or sealed it meanwhile: look again inside. */
     wax_rc rc = s ? outbox_load(d->c, d->order, &now) : WAX_E_NOMEM;
 
-    if (rc == WAX_OK && now.has_fanout && !d->box.has_fanout)
+    if (rc == WAX_OK && ((now.has_fanout && !d->box.has_fanout) || now.done.n != d->box.done.n))
         rc = WAX_E_CONFLICT;
     outbox_done(&now);
     if (rc == WAX_OK)
@@ -148,17 +147,30 @@ static wax_rc seal_in_tx(struct delivery *d)
     return rc;
 }
 
+bool delivery_has_peer(const struct delivery *d)
+{
+    struct dev_id dev;
+
+    if (ID_EQ(&d->box.peer, &d->c->acct))
+        return true;
+    for (size_t i = 0; i < d->box.done.n; i += 16) {
+        memcpy(dev.b, d->box.done.p + i, 16);
+        if (pin_find(&d->own, &dev) < 0)
+            return true;
+    }
+    return false;
+}
+
 wax_rc delivery_seal(struct delivery *d)
 {
-    bool any_peer = ID_EQ(&d->box.peer, &d->c->acct), missing = false;
+    bool any_peer = delivery_has_peer(d), missing = false;
 
     for (size_t i = 0; i < d->n_targets; i++) {
         any_peer = any_peer || (!d->targets[i].own && !d->targets[i].dormant);
         missing = missing || (!d->targets[i].sealed.n && !d->targets[i].dormant);
     }
-    /* Nobody of the other side can get it now: it waits whole, own copies included. */
-    bool peer_done = d->box.done.n > 0;
-    if (!any_peer && !peer_done && !d->box.has_fanout)
+    /* Nobody of the other side has it or can get it now: it waits whole, own copies included. */
+    if (!any_peer)
         return WAX_E_DORMANT;
     if (!missing)
         return WAX_OK;

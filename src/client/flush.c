@@ -26,10 +26,15 @@ static wax_rc deliver_round(struct delivery *d, bool *again, bool *finished)
     struct client *c = d->c;
     wax_rc rc = delivery_load(d);
 
-    if (rc == WAX_OK)
-        rc = directory_fresh(c, &d->peer.head.manifest.acct, d->peer.head.manifest.handle);
+    if (rc != WAX_OK)
+        return rc;
+    rc = directory_fresh(c, &d->peer.head.manifest.acct, d->peer.head.manifest.handle);
     if (rc == WAX_OK)
         rc = directory_fresh(c, &c->acct, c->handle);
+    if (rc == WAX_E_NOTFOUND) { /* the server denies a handle that is pinned: the message waits */
+        client_say(c, "the server knows no %s any more", d->peer.head.manifest.handle);
+        return WAX_E_DENIED;
+    }
     if (rc == WAX_OK) { /* pins and bundles may be newer now */
         delivery_done(d);
         rc = delivery_load(d);
@@ -52,7 +57,7 @@ static wax_rc deliver(struct client *c, uint64_t order, struct flush_result *r)
     for (int round = 0; rc == WAX_OK && again && !finished; round++) {
         *d = (struct delivery){.c = c, .order = order};
         again = false;
-        rc = round < ROUNDS ? deliver_round(d, &again, &finished) : WAX_E_PROTO;
+        rc = round < ROUNDS ? deliver_round(d, &again, &finished) : WAX_E_CONFLICT;
         r->com = d->box.com;
         item_short(r->to, sizeof r->to, d->peer.head.manifest.handle);
         r->devices = (unsigned)(d->box.done.n / 16);
@@ -75,7 +80,7 @@ static wax_rc deliver(struct client *c, uint64_t order, struct flush_result *r)
 static bool goes_on(wax_rc rc)
 {
     return rc == WAX_E_FULL || rc == WAX_E_DORMANT || rc == WAX_E_DENIED || rc == WAX_E_TOOBIG ||
-           rc_is_refusal(rc);
+           rc == WAX_E_CONFLICT || rc_is_refusal(rc);
 }
 
 static wax_rc one(struct client *c, uint64_t order, flush_fn fn, void *ctx)
