@@ -39,7 +39,7 @@ static wax_rc status_rc(const struct transport_reply *r)
 /* The person is told once of a clock that differs by more than an hour (PROTOCOL 0). */
 static wax_rc note_clock(struct client *c)
 {
-    uint64_t told, off = (uint64_t)(c->skew < 0 ? -c->skew : c->skew);
+    uint64_t told, off = c->skew < 0 ? 0 - (uint64_t)c->skew : (uint64_t)c->skew;
     wax_rc rc = meta_get_u64(c->env.vault, "clock.told", &told);
 
     if (rc != WAX_OK || (off > SKEW_MS) == (told != 0))

@@ -86,29 +86,6 @@ void directory_forget(struct client *c, const struct acct_id *acct)
             memset(c->fresh.p + i, 0, 32);
 }
 
-static wax_rc candidate_key(const struct pin *pin, struct buf *name)
-{
-    buf_str(name, "candidate.");
-    buf_hex(name, BYTES_OF(pin->head.manifest.acct.b));
-    return buf_rc(name);
-}
-
-/* The other account that waits under this pin; WAX_E_NOTFOUND: the change is a recovery of the
- * same account. */
-static wax_rc candidate_load(struct client *c, const struct pin *pin, struct pin *ret)
-{
-    struct buf name = {0}, b = {0};
-    wax_rc rc = candidate_key(pin, &name);
-
-    if (rc == WAX_OK)
-        rc = vault_get(c->env.vault, VT_META, buf_view(&name), &b);
-    if (rc == WAX_OK)
-        rc = pin_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
-    buf_done(&name);
-    buf_done(&b);
-    return rc;
-}
-
 wax_rc client_safety(struct client *c, const char *handle, bool pending, char digits[61])
 {
     struct pin *pins = mem_calloc(2, sizeof *pins);
@@ -155,7 +132,6 @@ wax_rc client_set_verified(struct client *c, const char *handle)
 /* The old account's devices lose their sessions; the pin's row moves to the new acct_id. */
 static wax_rc replace_account(struct client *c, struct pin *pin, const struct pin *other)
 {
-    struct buf name = {0};
     wax_rc rc = WAX_OK;
 
     for (size_t i = 0; rc == WAX_OK && i < pin->head.manifest.n_devices; i++) {
@@ -164,22 +140,28 @@ static wax_rc replace_account(struct client *c, struct pin *pin, const struct pi
             rc = vault_del(c->env.vault, VT_DEVICE, BYTES_OF(pin->devs[i].b));
     }
     if (rc == WAX_OK)
-        rc = candidate_key(pin, &name);
+        rc = outbox_orphan(c, &pin->head.manifest.acct);
     if (rc == WAX_OK)
-        rc = vault_del(c->env.vault, VT_META, buf_view(&name));
+        rc = candidate_drop(c, pin);
     if (rc == WAX_OK)
         rc = vault_del(c->env.vault, VT_PIN, BYTES_OF(pin->head.manifest.acct.b));
     if (rc == WAX_OK)
         pin_accept_identity(pin, other);
-    buf_done(&name);
     return rc;
 }
 
-static wax_rc accept_in_tx(struct client *c, const char *handle, struct pin *pins)
+/* The digits are held against what is accepted in this very transaction. */
+static wax_rc accept_in_tx(struct client *c, const char *handle, const char *digits,
+                           struct pin *pins)
 {
-    wax_rc rc = pin_load_handle(c, handle, &pins[0]);
+    char right[61];
+    wax_rc rc = client_safety(c, handle, true, right);
 
-    if (rc == WAX_OK && !pins[0].identity_changed)
+    if (rc == WAX_OK)
+        rc = pin_load_handle(c, handle, &pins[0]);
+    if (rc == WAX_OK && !safety_equal(right, digits))
+        rc = WAX_R_CONTENT;
+    else if (rc == WAX_OK && !pins[0].identity_changed)
         rc = WAX_E_INVAL;
     if (rc != WAX_OK)
         return rc;
@@ -199,17 +181,11 @@ static wax_rc accept_in_tx(struct client *c, const char *handle, struct pin *pin
 
 wax_rc client_accept_identity(struct client *c, const char *handle, const char *digits)
 {
-    char right[61];
-    wax_rc rc = client_safety(c, handle, true, right);
-
-    if (rc != WAX_OK)
-        return rc;
-    if (!safety_equal(right, digits))
-        return WAX_R_CONTENT;
     struct pin *pins = mem_calloc(2, sizeof *pins);
-    rc = pins ? vault_begin(c->env.vault) : WAX_E_NOMEM;
+    wax_rc rc = pins ? vault_begin(c->env.vault) : WAX_E_NOMEM;
+
     if (rc == WAX_OK)
-        rc = vault_finish(c->env.vault, accept_in_tx(c, handle, pins));
+        rc = vault_finish(c->env.vault, accept_in_tx(c, handle, digits, pins));
     mem_free(pins);
     return rc;
 }

@@ -120,6 +120,8 @@ wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown
     return rc;
 }
 
+#define ALERT_QUIET_MS 3600000ULL
+
 static wax_rc raise_low(struct vault *v, uint64_t seq)
 {
     uint64_t low;
@@ -150,24 +152,33 @@ wax_rc client_event_mark(struct client *c, uint64_t seq, enum item_shown shown)
     return vault_finish(v, rc);
 }
 
-/* One alert per (kind, class, device) and hour (PROTOCOL 4.2): the last time lies in a row of its
- * own. */
+/* One alert per (kind, class, handle, device) and hour (PROTOCOL 4.2): the last time lies in a row
+ * of its own. */
 wax_rc event_put_alert(struct client *c, const struct item *alert)
 {
-    char name[96];
-    struct buf dev = {0};
+    char name[VAULT_KEY_MAX];
+    struct buf who = {0};
+    struct hash32 handle;
     uint64_t last;
+    wax_rc rc = hash_raw(&handle, PARTS(BYTES_STR(alert->from)));
 
-    buf_hex(&dev, BYTES_OF(alert->device.b));
-    const char *hex = buf_cstr(&dev);
-    if (!hex)
-        return WAX_E_NOMEM;
-    (void)snprintf(name, sizeof name, "alert.%s.%s.%s", alert->kind, alert->klass, hex);
-    buf_done(&dev);
-    wax_rc rc = meta_get_u64(c->env.vault, name, &last);
     if (rc != WAX_OK)
         return rc;
-    if (last && alert->klass[0] && alert->received_at < last + 3600000)
+    buf_hex(&who, BYTES_OF(alert->device.b));
+    buf_hex(&who, BYTES(handle.b, 8));
+    const char *hex = buf_cstr(&who);
+    if (!hex) {
+        buf_done(&who);
+        return WAX_E_NOMEM;
+    }
+    (void)snprintf(name, sizeof name, "alert.%s.%s.%s", alert->kind, alert->klass, hex);
+    buf_done(&who);
+    rc = meta_get_u64(c->env.vault, name, &last);
+    if (rc != WAX_OK)
+        return rc;
+    /* A row from the future is that of a clock set back since, and keeps nothing quiet. */
+    if (last && alert->klass[0] && alert->received_at >= last &&
+        alert->received_at - last < ALERT_QUIET_MS)
         return WAX_OK;
     rc = meta_put_u64(c->env.vault, name, alert->received_at);
     return rc == WAX_OK ? event_put_item(c->env.vault, alert) : rc;

@@ -104,6 +104,10 @@ wax_rc pins_take(struct client *c, const char *handle, const struct pin_link *li
                  uint32_t newest) WAX_MUST;
 wax_rc pins_take_bundles(struct client *c, const char *handle, const ProtobufCBinaryData *records,
                          size_t n) WAX_MUST;
+/* The other account that waits under this pin; WAX_E_NOTFOUND: none (the change is a recovery of the
+ * same account). */
+wax_rc candidate_load(struct client *c, const struct pin *pin, struct pin *ret) WAX_MUST;
+wax_rc candidate_drop(struct client *c, const struct pin *pin) WAX_MUST;
 const struct served_bundle *bundle_served(const struct client *c, const struct dev_id *dev);
 wax_rc bundle_remember(struct client *c, const struct dev_id *dev, struct bytes record,
                        bool usable) WAX_MUST;
@@ -156,6 +160,9 @@ wax_rc outbox_store(struct client *c, uint64_t order, const struct outbox *o) WA
 /* Draws r32, makes com, gives it the next order. In a transaction. */
 wax_rc outbox_add(struct client *c, struct outbox *o, uint64_t *ret_order) WAX_MUST;
 bool outbox_has(const struct outbox *o, const struct dev_id *dev);
+/* Takes the messages to an account that was replaced out of the outbox and says so: a message is
+ * never sent to another account than it was written to. In a transaction. */
+wax_rc outbox_orphan(struct client *c, const struct acct_id *gone) WAX_MUST;
 /* Orders in the outbox, oldest first, 8 bytes each. */
 wax_rc outbox_orders(struct client *c, struct buf *ret) WAX_MUST;
 struct bytes fanout_key(const struct dev_id *dev, const struct fanout_id *f, uint8_t out[32]);

@@ -232,3 +232,49 @@ wax_rc client_outbox_cancel(struct client *c, const struct msg_id *id)
         return rc;
     return vault_finish(c->env.vault, cancel_in_tx(c, e.found));
 }
+
+/* --- A recipient that is no more --- */
+
+static wax_rc orphan(struct client *c, uint64_t order, const struct outbox *o)
+{
+    struct item it = {0}, e = {.type = ITEM_EXPIRED, .own = true, .count = 1};
+    struct vault *v = c->env.vault;
+    uint8_t key[8];
+    wax_rc rc = vault_del(v, VT_OUTBOX, order_key(order, key));
+
+    if (rc == WAX_OK)
+        rc = vault_del_prefix(v, VT_SEALED, order_key(order, key));
+    if (rc == WAX_OK && o->history)
+        rc = history_load(v, o->history, &it);
+    if (rc == WAX_OK && o->history) {
+        it.state = ITEM_EXPIRED_OUT;
+        e.com = o->com;
+        e.received_at = now_own(c);
+        item_short(e.to, sizeof e.to, it.to);
+        item_short(e.conversation, sizeof e.conversation, it.conversation);
+        item_short(e.detail, sizeof e.detail,
+                   "it waited for an account that this contact has given up; send it again");
+        rc = history_store(v, o->history, &it);
+        if (rc == WAX_OK)
+            rc = event_put_item(v, &e);
+    }
+    item_done(&it);
+    return rc;
+}
+
+wax_rc outbox_orphan(struct client *c, const struct acct_id *gone)
+{
+    struct buf orders = {0};
+    wax_rc rc = outbox_orders(c, &orders);
+
+    for (size_t i = 0; rc == WAX_OK && i + 8 <= orders.n; i += 8) {
+        struct outbox o = {0};
+        uint64_t order = get_u64(orders.p + i);
+        rc = outbox_load(c, order, &o);
+        if (rc == WAX_OK && ID_EQ(&o.peer, gone))
+            rc = orphan(c, order, &o);
+        outbox_done(&o);
+    }
+    buf_done(&orders);
+    return rc;
+}

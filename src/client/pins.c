@@ -266,15 +266,45 @@ static wax_rc served_badly(struct client *c, const char *kind, wax_rc klass, con
     return rc != WAX_OK ? rc : klass;
 }
 
+static wax_rc candidate_key(const struct pin *pin, struct buf *name)
+{
+    buf_str(name, "candidate.");
+    buf_hex(name, BYTES_OF(pin->head.manifest.acct.b));
+    return buf_rc(name);
+}
+
+wax_rc candidate_load(struct client *c, const struct pin *pin, struct pin *ret)
+{
+    struct buf name = {0}, b = {0};
+    wax_rc rc = candidate_key(pin, &name);
+
+    if (rc == WAX_OK)
+        rc = vault_get(c->env.vault, VT_META, buf_view(&name), &b);
+    if (rc == WAX_OK)
+        rc = pin_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+    buf_done(&name);
+    buf_done(&b);
+    return rc;
+}
+
+wax_rc candidate_drop(struct client *c, const struct pin *pin)
+{
+    struct buf name = {0};
+    wax_rc rc = candidate_key(pin, &name);
+
+    if (rc == WAX_OK)
+        rc = vault_del(c->env.vault, VT_META, buf_view(&name));
+    buf_done(&name);
+    return rc;
+}
+
 static wax_rc store_candidate(struct client *c, const struct pin *pin, const struct pin *other)
 {
     struct buf name = {0}, b = {0};
+    wax_rc rc = candidate_key(pin, &name);
 
-    buf_str(&name, "candidate.");
-    buf_hex(&name, BYTES_OF(pin->head.manifest.acct.b));
-    wax_rc rc = pin_encode(other, &b);
     if (rc == WAX_OK)
-        rc = buf_rc(&name);
+        rc = pin_encode(other, &b);
     if (rc == WAX_OK)
         rc = vault_put(c->env.vault, VT_META, buf_view(&name), buf_view(&b));
     buf_done(&name);
@@ -283,15 +313,30 @@ static wax_rc store_candidate(struct client *c, const struct pin *pin, const str
 }
 
 struct take {
-    struct pin pin, other;
+    struct pin pin, other, told;
     struct pin_change change;
 };
+
+/* A whole other account under the handle: waits for accept-identity, said once for each. The own
+ * account is never replaced: what it is stands in this home. */
+static wax_rc take_other(struct client *c, struct take *t, bool changed_before)
+{
+    if (ID_EQ(&t->pin.head.manifest.acct, &c->acct))
+        return WAX_OK;
+    wax_rc rc = candidate_load(c, &t->pin, &t->told);
+    bool said = changed_before && rc == WAX_OK &&
+                ID_EQ(&t->told.head.manifest.acct, &t->other.head.manifest.acct);
+
+    if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
+        rc = store_candidate(c, &t->pin, &t->other);
+    return rc == WAX_OK && !said ? pin_apply(c, &t->pin, &t->change) : rc;
+}
 
 static wax_rc take_in_tx(struct client *c, const char *handle, const struct pin_link *links,
                          size_t n, uint32_t newest, struct take *t)
 {
     wax_rc rc = pin_load_handle(c, handle, &t->pin);
-    bool known = rc == WAX_OK;
+    bool known = rc == WAX_OK, changed = known && t->pin.identity_changed;
 
     if (rc == WAX_E_NOTFOUND)
         rc = WAX_OK;
@@ -303,8 +348,10 @@ static wax_rc take_in_tx(struct client *c, const char *handle, const struct pin_
     if (o == PIN_LOWER || o == PIN_FORK || (o == PIN_SAME && known))
         return WAX_OK;
     if (o == PIN_OTHER_ACCOUNT)
-        rc = store_candidate(c, &t->pin, &t->other);
-    return rc == WAX_OK ? pin_apply(c, &t->pin, &t->change) : rc;
+        return take_other(c, t, changed);
+    if (ID_EQ(&t->pin.head.manifest.acct, &c->acct))
+        t->pin.identity_changed = false; /* shown, but there is nobody to ask */
+    return pin_apply(c, &t->pin, &t->change);
 }
 
 wax_rc pins_take(struct client *c, const char *handle, const struct pin_link *links, size_t n,
@@ -325,6 +372,10 @@ wax_rc pins_take(struct client *c, const char *handle, const struct pin_link *li
     else if (rc == WAX_OK && t->change.outcome == PIN_FORK)
         rc = served_badly(c, "directory_equivocation", WAX_R_EQUIVOCATION, handle,
                           "the directory served another device list of the same number");
+    else if (rc == WAX_OK && t->change.outcome == PIN_OTHER_ACCOUNT &&
+             ID_EQ(&t->pin.head.manifest.acct, &c->acct))
+        rc = served_badly(c, "directory_equivocation", WAX_R_EQUIVOCATION, handle,
+                          "the directory shows another account under this account's own handle");
     else if (rc == WAX_OK && t->change.outcome == PIN_OTHER_ACCOUNT)
         rc = WAX_E_DENIED;
     mem_free(t);

@@ -38,7 +38,8 @@ static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
     rc = client_lookup(c, hint);
     if (rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED)
         rc = WAX_OK; /* it answered, without that device */
-    if (rc == WAX_E_NOMEM || rc == WAX_E_IO || rc == WAX_E_NOSPC || rc == WAX_E_CANCELLED)
+    if (rc == WAX_E_NOMEM || rc == WAX_E_IO || rc == WAX_E_NOSPC || rc == WAX_E_CANCELLED ||
+        rc == WAX_E_DAMAGED)
         return rc;
     if (rc != WAX_OK)
         return WAX_E_WAIT;
@@ -85,11 +86,6 @@ static wax_rc resolve_sender(struct client *c, const struct dev_id *dev, const c
 
 /* --- One envelope --- */
 
-static const char *sender_handle(struct client *c, const struct acct_id *acct, struct pin *pin)
-{
-    return pin_load(c, acct, pin) == WAX_OK ? pin->head.manifest.handle : "";
-}
-
 static wax_rc note_start(struct client *c, const struct opened *o, struct pin *pin)
 {
     if (o->start != START_RESET && o->start != START_RESET_ALERT)
@@ -101,7 +97,8 @@ static wax_rc note_start(struct client *c, const struct opened *o, struct pin *p
             : "a device of this contact started over with new session keys");
     wax_rc rc = event_put_alert(c, &a);
     directory_forget(c, &o->sender.acct);
-    if (rc == WAX_OK && pin->verified) { /* verified contacts confirm before sending (4.5) */
+    if (rc == WAX_OK && pin->verified &&
+        !ID_EQ(&o->sender.acct, &c->acct)) { /* verified contacts confirm before sending (4.5) */
         pin->identity_changed = true;
         rc = pin_store(c, pin);
     }
@@ -120,12 +117,12 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
         rc = peer_store(c, s);
     if (rc == WAX_OK)
         rc = delta_apply(c, &o->sender.dev, &o->delta, o, now_own(c));
-    if (rc == WAX_OK) {
-        const char *handle = sender_handle(c, &o->sender.acct, pin);
+    if (rc == WAX_OK)
+        rc = pin_load(c, &o->sender.acct, pin);
+    if (rc == WAX_OK)
         rc = note_start(c, o, pin);
-        if (rc == WAX_OK)
-            rc = content_take(c, o, handle, frame_time);
-    }
+    if (rc == WAX_OK)
+        rc = content_take(c, o, pin->head.manifest.handle, frame_time);
     mem_free(pin);
     return rc;
 }

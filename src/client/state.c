@@ -83,7 +83,7 @@ static uint64_t now_server(const struct client *c)
 {
     uint64_t now = now_own(c);
 
-    if (!c->has_skew || (c->skew < 0 && (uint64_t)-c->skew > now))
+    if (!c->has_skew || (c->skew < 0 && 0 - (uint64_t)c->skew > now))
         return now;
     return now + (uint64_t)c->skew;
 }
