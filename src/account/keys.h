@@ -37,6 +37,8 @@ wax_rc device_keys_join(const struct device_keys *k, const struct hash32 *manife
 #define PREKEY_ROTATE_MS 172800000ULL
 /* The private half goes 9 d after the successor was confirmed, at the earliest. */
 #define PREKEY_KEEP_MS 777600000ULL
+/* As long as an INIT may be parked (PROTOCOL 4.2): it puts the destruction off no further. */
+#define PREKEY_PARKED_MS 604800000ULL
 
 /* One prekey with its public bundle. Embedded by value; {0} is empty. */
 struct prekey {
@@ -64,7 +66,7 @@ wax_rc prekey_decode(struct bytes in, struct prekey *ret) WAX_MUST;
 bool prekey_rotation_due(const struct prekey *p, uint64_t now);
 /* Whether the private half may be destroyed: superseded for 9 d, the mailbox drained once
  * after that moment (last_drained: ms of the newest complete drain, 0: never), and no parked
- * INIT names the bundle. Never by not_after. */
+ * INIT names the bundle, which puts it off by 7 d at most. Never by not_after. */
 bool prekey_destroy_due(const struct prekey *p, uint64_t now, uint64_t last_drained,
                         bool parked_init);
 

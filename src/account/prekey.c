@@ -136,8 +136,12 @@ bool prekey_destroy_due(const struct prekey *p, uint64_t now, uint64_t last_drai
 {
     uint64_t due;
 
-    if (p->superseded_at == 0 || parked_init || p->superseded_at > UINT64_MAX - PREKEY_KEEP_MS)
+    if (p->superseded_at == 0 || p->superseded_at > UINT64_MAX - PREKEY_KEEP_MS - PREKEY_PARKED_MS)
         return false;
     due = p->superseded_at + PREKEY_KEEP_MS;
+    /* Nothing stays parked for longer than 7 d (4.2): a server that keeps an INIT unjudged must
+     * not keep the private half alive with it. */
+    if (parked_init && now < due + PREKEY_PARKED_MS)
+        return false;
     return now >= due && last_drained >= due;
 }

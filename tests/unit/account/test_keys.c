@@ -135,6 +135,8 @@ static void a_prekey_goes_nine_days_after_its_successor_and_one_drain_later(void
     assert_false(prekey_destroy_due(&p, due - 1, due - 1, false));
     assert_false(prekey_destroy_due(&p, due + DAY, due - 1, false));
     assert_false(prekey_destroy_due(&p, due + DAY, due, true));
+    assert_false(prekey_destroy_due(&p, due + 7 * DAY - 1, due, true));
+    assert_true(prekey_destroy_due(&p, due + 7 * DAY, due, true));
     assert_true(prekey_destroy_due(&p, due + DAY, due, false));
 }
 
