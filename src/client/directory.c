@@ -150,28 +150,31 @@ static wax_rc replace_account(struct client *c, struct pin *pin, const struct pi
     return rc;
 }
 
-/* The digits are held against what is accepted in this very transaction. */
+/* The digits are held against what is accepted in this very transaction. Those of the account that
+ * is pinned say that nothing changed: a candidate that the directory showed is dropped then, or one
+ * lie of it would close the conversation for good. */
 static wax_rc accept_in_tx(struct client *c, const char *handle, const char *digits,
                            struct pin *pins)
 {
-    char right[61];
+    char right[61], pinned[61];
     wax_rc rc = client_safety(c, handle, true, right);
 
     if (rc == WAX_OK)
+        rc = client_safety(c, handle, false, pinned);
+    if (rc == WAX_OK)
         rc = pin_load_handle(c, handle, &pins[0]);
-    if (rc == WAX_OK && !safety_equal(right, digits))
+    bool stays = rc == WAX_OK && safety_equal(pinned, digits);
+    if (rc == WAX_OK && !stays && !safety_equal(right, digits))
         rc = WAX_R_CONTENT;
     else if (rc == WAX_OK && !pins[0].identity_changed)
         rc = WAX_E_INVAL;
     if (rc != WAX_OK)
         return rc;
-    rc = candidate_load(c, &pins[0], &pins[1]);
-    if (rc == WAX_OK) {
+    rc = stays ? candidate_drop(c, &pins[0]) : candidate_load(c, &pins[0], &pins[1]);
+    if (rc == WAX_OK && !stays)
         rc = replace_account(c, &pins[0], &pins[1]);
-    } else if (rc == WAX_E_NOTFOUND) {
+    else if (rc == WAX_OK)
         pin_accept_identity(&pins[0], NULL);
-        rc = WAX_OK;
-    }
     if (rc == WAX_OK)
         rc = pin_store(c, &pins[0]);
     if (rc == WAX_OK)

@@ -323,13 +323,33 @@ static wax_rc take_other(struct client *c, struct take *t, bool changed_before)
 {
     if (ID_EQ(&t->pin.head.manifest.acct, &c->acct))
         return WAX_OK;
-    wax_rc rc = candidate_load(c, &t->pin, &t->told);
+    wax_rc rc = pin_load(c, &t->other.head.manifest.acct, &t->told);
+    if (rc != WAX_E_NOTFOUND) /* known by another handle, and its pin is not to be replaced */
+        return rc == WAX_OK ? WAX_R_CHAIN : rc;
+    rc = candidate_load(c, &t->pin, &t->told);
     bool said = changed_before && rc == WAX_OK &&
                 ID_EQ(&t->told.head.manifest.acct, &t->other.head.manifest.acct);
 
     if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
         rc = store_candidate(c, &t->pin, &t->other);
     return rc == WAX_OK && !said ? pin_apply(c, &t->pin, &t->change) : rc;
+}
+
+/* A handle not known yet may lead to an account that is (under an earlier handle): then what is
+ * served is judged against that pin. A chain told from its genesis must never replace it, or an
+ * older list, or a fork by a removed device, would come in through a second handle. */
+static wax_rc judge_known(struct client *c, const char *handle, const struct pin_link *links,
+                          size_t n, uint32_t newest, struct take *t)
+{
+    wax_rc rc = pin_load(c, &t->pin.head.manifest.acct, &t->told);
+
+    if (rc != WAX_OK)
+        return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+    t->told.version = 0; /* versions count by handle */
+    rc = pin_update(&t->told, handle, links, n, newest, now_late(c), &t->change, &t->other);
+    if (rc == WAX_OK)
+        t->pin = t->told;
+    return rc;
 }
 
 static wax_rc take_in_tx(struct client *c, const char *handle, const struct pin_link *links,
@@ -342,6 +362,8 @@ static wax_rc take_in_tx(struct client *c, const char *handle, const struct pin_
         rc = WAX_OK;
     if (rc == WAX_OK)
         rc = pin_update(&t->pin, handle, links, n, newest, now_late(c), &t->change, &t->other);
+    if (rc == WAX_OK && !known)
+        rc = judge_known(c, handle, links, n, newest, t);
     if (rc != WAX_OK)
         return rc;
     enum pin_outcome o = t->change.outcome;
