@@ -29,7 +29,6 @@ static void call_free(struct dir_call *c)
 {
     list_del(&c->node);
     proto_free(c->msg);
-    buf_done(&c->body);
     buf_done(&c->answer.body);
     mem_free(c);
 }
@@ -43,22 +42,16 @@ void directory_free(struct directory *d)
     mem_free(d);
 }
 
-struct dir_call *call_new(struct directory *d, struct bytes body, uint64_t now, directory_fn fn,
-                          void *ctx)
+struct dir_call *call_new(struct directory *d, uint64_t now, directory_fn fn, void *ctx)
 {
     struct dir_call *c = mem_alloc(sizeof *c);
 
-    if (c) {
-        list_add(&d->calls, &c->node);
-        buf_bytes(&c->body, body);
-    }
-    if (!c || buf_rc(&c->body) != WAX_OK) {
-        struct directory_answer a = {.rc = WAX_E_NOMEM, .what = "The server is short of memory."};
-        if (c)
-            call_free(c);
+    if (!c) {
+        struct directory_answer a = {.rc = WAX_E_NOMEM, .what = "The server is short of memory"};
         fn(ctx, &a);
         return NULL;
     }
+    list_add(&d->calls, &c->node);
     c->d = d;
     c->now = now;
     c->fn = fn;
@@ -92,7 +85,7 @@ static void reply_ready(struct store_req *req)
     if (rc == WAX_OK)
         rc = reply_pack(&req->u.lookup, c->kind, &c->answer.body);
     else if (rc == WAX_E_NOTFOUND)
-        what = "Nobody has this handle.";
+        what = "Nobody has this handle";
     store_req_done(req);
     call_end(c, rc == WAX_OK ? c->answer.rc : rc, what);
 }
@@ -107,9 +100,9 @@ void call_reply(struct dir_call *c, enum reply_kind kind, uint32_t after, wax_rc
     call_submit(c, STORE_LOOKUP, reply_ready);
 }
 
-wax_rc call_parse(struct dir_call *c, const ProtobufCMessageDescriptor *type)
+wax_rc call_parse(struct dir_call *c, const ProtobufCMessageDescriptor *type, struct bytes body)
 {
-    return proto_unpack(type, buf_view(&c->body), API_BODY_MAX, &c->msg);
+    return proto_unpack(type, body, API_BODY_MAX, &c->msg);
 }
 
 bool handle_is_ours(const struct directory *d, const char *handle)
@@ -123,21 +116,21 @@ const char *call_refused(wax_rc rc)
 {
     switch (rc) {
     case WAX_R_PARSE:
-        return "The record is not laid out as RECORDS.md says.";
+        return "The record is not laid out as RECORDS.md says";
     case WAX_R_POINT:
-        return "A key in the record is no point of P-256.";
+        return "A key in the record is no point of P-256";
     case WAX_R_KEM:
-        return "The bundle's ML-KEM key is out of its range.";
+        return "The bundle's ML-KEM key is out of its range";
     case WAX_R_SIGNATURE:
-        return "A signature of the record does not verify.";
+        return "A signature of the record does not verify";
     case WAX_R_CHAIN:
-        return "The record breaks the rules of the account's chain.";
+        return "The record breaks the rules of the account's chain";
     case WAX_R_DATES:
-        return "The record's time lies in the future.";
+        return "The record's time lies in the future";
     case WAX_E_TOOBIG:
-        return "The body is larger than 16 MiB.";
+        return "The body is larger than 16 MiB";
     default:
-        return "The server cannot do this now; try again.";
+        return "The server cannot do this now; try again";
     }
 }
 
@@ -190,16 +183,16 @@ wax_rc call_manifest(struct dir_call *c, struct bytes link, struct store_manifes
 void directory_lookup(struct directory *d, const char *handle, uint32_t after, uint64_t now,
                       directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, BYTES(NULL, 0), now, fn, ctx);
+    struct dir_call *c = call_new(d, now, fn, ctx);
 
     if (!c)
         return;
     if (!handle_valid(BYTES_STR(handle))) {
-        call_end(c, WAX_E_INVAL, "A handle is written name@domain, in lower case.");
+        call_end(c, WAX_E_INVAL, "A handle is written name@domain, in lower case");
         return;
     }
     if (!handle_is_ours(d, handle)) {
-        call_end(c, WAX_E_NOTFOUND, "This server serves no handles of that domain.");
+        call_end(c, WAX_E_NOTFOUND, "This server serves no handles of that domain");
         return;
     }
     (void)snprintf(c->handle, sizeof c->handle, "%s", handle);

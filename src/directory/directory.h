@@ -37,7 +37,8 @@ struct directory_login {
  *   WAX_E_TOOBIG    the body is over its cap
  *   WAX_R_*         the record does not hold
  *   others          trouble here; the same request may be repeated
- * what is one static sentence for people, never NULL. The answer lives for the call. */
+ * what is one static sentence for people without its period, never NULL. The answer lives for the
+ * call. */
 struct directory_answer {
     wax_rc rc;
     const char *what;

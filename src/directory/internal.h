@@ -25,8 +25,7 @@ struct dir_call {
     uint64_t now;
     struct directory_answer answer;
 
-    struct buf body; /* the request's; msg, link and bundles point into it or into msg */
-    ProtobufCMessage *msg;
+    ProtobufCMessage *msg; /* the parsed body; link and bundles point into it */
     struct directory_login login;
     char handle[318];
     struct chain_link link;
@@ -40,9 +39,8 @@ struct dir_call {
     struct store_req req; /* what is at the store */
 };
 
-/* NULL: out of memory, and fn was told. body is copied. */
-struct dir_call *call_new(struct directory *d, struct bytes body, uint64_t now, directory_fn fn,
-                          void *ctx);
+/* NULL: out of memory, and fn was told. */
+struct dir_call *call_new(struct directory *d, uint64_t now, directory_fn fn, void *ctx);
 /* Tells fn and frees the call. */
 void call_end(struct dir_call *c, wax_rc rc, const char *what);
 /* Submits c->req (filled but for these) as `op`. */
@@ -51,8 +49,9 @@ void call_submit(struct dir_call *c, enum store_op op, void (*done)(struct store
 void call_reply(struct dir_call *c, enum reply_kind kind, uint32_t after, wax_rc rc,
                 const char *what);
 
-/* Parses the body as that message into c->msg. */
-wax_rc call_parse(struct dir_call *c, const ProtobufCMessageDescriptor *type) WAX_MUST;
+/* Parses the body as that message into c->msg, which holds copies of all it needs. */
+wax_rc call_parse(struct dir_call *c, const ProtobufCMessageDescriptor *type,
+                  struct bytes body) WAX_MUST;
 /* The handle's domain is the one served. */
 bool handle_is_ours(const struct directory *d, const char *handle);
 /* Decodes and checks one bundle of a manifest's device; adds it to c->bundles. */

@@ -28,13 +28,13 @@ static void registered(struct store_req *req)
         call_reply(c, REPLY_REGISTER, 0, WAX_OK, "");
         return;
     case WAX_E_EXISTS:
-        call_end(c, rc, "Somebody else has this handle.");
+        call_end(c, rc, "Somebody else has this handle");
         return;
     case WAX_E_DENIED:
-        call_end(c, rc, "The invitation is unknown, used up or expired; ask for a new one.");
+        call_end(c, rc, "The invitation is unknown, used up or expired; ask for a new one");
         return;
     case WAX_E_CONFLICT:
-        call_end(c, WAX_R_CHAIN, "A key of this manifest is in use by another device.");
+        call_end(c, WAX_R_CHAIN, "A key of this manifest is in use by another device");
         return;
     default:
         call_end(c, rc, call_refused(rc));
@@ -57,11 +57,11 @@ static wax_rc check(struct dir_call *c, const Wax__V1__RegisterRequest *m)
 void directory_register(struct directory *d, struct bytes body, uint64_t now, directory_fn fn,
                         void *ctx)
 {
-    struct dir_call *c = call_new(d, body, now, fn, ctx);
+    struct dir_call *c = call_new(d, now, fn, ctx);
 
     if (!c)
         return;
-    wax_rc rc = call_parse(c, &wax__v1__register_request__descriptor);
+    wax_rc rc = call_parse(c, &wax__v1__register_request__descriptor, body);
     const Wax__V1__RegisterRequest *m = (const void *)c->msg;
     struct store_register *r = &c->req.u.reg;
     if (rc == WAX_OK)
@@ -71,7 +71,7 @@ void directory_register(struct directory *d, struct bytes body, uint64_t now, di
         return;
     }
     if (!handle_is_ours(d, c->link.manifest.handle)) {
-        call_end(c, WAX_E_INVAL, "This server registers handles of its own domain only.");
+        call_end(c, WAX_E_INVAL, "This server registers handles of its own domain only");
         return;
     }
     r->bundle = c->bundles[0];
@@ -79,7 +79,7 @@ void directory_register(struct directory *d, struct bytes body, uint64_t now, di
     if (r->need_invite)
         rc = token_hash(PB_BYTES(m->admission), &r->invite);
     if (rc != WAX_OK) {
-        call_end(c, rc, "An invitation is needed, and this is none.");
+        call_end(c, rc, "An invitation is needed, and this is none");
         return;
     }
     (void)snprintf(c->handle, sizeof c->handle, "%s", c->link.manifest.handle);

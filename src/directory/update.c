@@ -29,7 +29,7 @@ static void conflict(struct dir_call *c)
 
     /* From the seq that was tried: its owner sees what stands there instead. */
     call_reply(c, REPLY_DIRECTORY, seq ? seq - 1 : 0, WAX_E_CONFLICT,
-               "Another manifest of this account is newer.");
+               "Another manifest of this account is newer");
 }
 
 static void updated(struct store_req *req)
@@ -48,10 +48,10 @@ static void updated(struct store_req *req)
         conflict(c);
         return;
     case WAX_E_EXISTS:
-        call_end(c, WAX_R_CHAIN, "A key of this manifest is in use by another device.");
+        call_end(c, WAX_R_CHAIN, "A key of this manifest is in use by another device");
         return;
     case WAX_E_NOTFOUND:
-        call_end(c, rc, "Nobody has this handle.");
+        call_end(c, rc, "Nobody has this handle");
         return;
     default:
         call_end(c, rc, call_refused(rc));
@@ -127,7 +127,7 @@ static void newest_known(struct store_req *req)
         rc = call_manifest(c, PB_BYTES(m->chain_link), &req->u.update.manifest);
     }
     if (rc != WAX_OK) {
-        call_end(c, rc, unknown ? "Nobody has this handle." : call_refused(rc));
+        call_end(c, rc, unknown ? "Nobody has this handle" : call_refused(rc));
         return;
     }
     call_submit(c, STORE_UPDATE, updated);
@@ -136,11 +136,11 @@ static void newest_known(struct store_req *req)
 void directory_update(struct directory *d, const char *handle, struct bytes body,
                       const struct directory_login *login, uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, body, now, fn, ctx);
+    struct dir_call *c = call_new(d, now, fn, ctx);
 
     if (!c)
         return;
-    wax_rc rc = call_parse(c, &wax__v1__update_request__descriptor);
+    wax_rc rc = call_parse(c, &wax__v1__update_request__descriptor, body);
     if (rc == WAX_OK)
         rc = chain_link_decode(PB_BYTES(((const Wax__V1__UpdateRequest *)c->msg)->chain_link),
                                &c->link);
@@ -150,11 +150,11 @@ void directory_update(struct directory *d, const char *handle, struct bytes body
     }
     const struct manifest *m = &c->link.manifest;
     if (m->signer_kind == SIGNER_DEVICE && (!login || !ID_EQ(&login->acct, &m->acct))) {
-        call_end(c, WAX_E_DENIED, "Only a device of this account may publish its manifest.");
+        call_end(c, WAX_E_DENIED, "Only a device of this account may publish its manifest");
         return;
     }
     if (strcmp(m->handle, handle) != 0 || !handle_is_ours(d, handle)) {
-        call_end(c, WAX_E_INVAL, "The manifest names another handle, which this server cannot do.");
+        call_end(c, WAX_E_INVAL, "The manifest names another handle, which this server cannot do");
         return;
     }
     (void)snprintf(c->handle, sizeof c->handle, "%s", handle);
@@ -169,9 +169,9 @@ static void bundle_stored(struct store_req *req)
 
     store_req_done(req);
     if (rc == WAX_E_CONFLICT)
-        call_reply(c, REPLY_DIRECTORY, UINT32_MAX, rc, "A newer bundle of this device is here.");
+        call_reply(c, REPLY_DIRECTORY, UINT32_MAX, rc, "A newer bundle of this device is here");
     else if (rc == WAX_E_NOTFOUND)
-        call_end(c, rc, "This device is in no manifest any more.");
+        call_end(c, rc, "This device is in no manifest any more");
     else
         call_end(c, rc, rc == WAX_OK ? "" : call_refused(rc));
 }
@@ -179,12 +179,12 @@ static void bundle_stored(struct store_req *req)
 void directory_bundle(struct directory *d, struct bytes body, const struct directory_login *login,
                       uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, body, now, fn, ctx);
+    struct dir_call *c = call_new(d, now, fn, ctx);
 
     if (!c)
         return;
     struct manifest_device self = {.dsk = login->dsk};
-    wax_rc rc = call_parse(c, &wax__v1__bundle_request__descriptor);
+    wax_rc rc = call_parse(c, &wax__v1__bundle_request__descriptor, body);
     if (rc == WAX_OK)
         rc = call_add_bundle(c, PB_BYTES(((const Wax__V1__BundleRequest *)c->msg)->bundle_record),
                              &self, 0);

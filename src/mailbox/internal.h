@@ -56,8 +56,7 @@ struct mail_call {
     mailbox_fn fn;
     void *ctx;
     struct mailbox_answer answer;
-    struct buf body;
-    void *msg; /* the parsed body; ProtobufCMessage */
+    void *msg; /* the parsed body, with copies of all it needs; ProtobufCMessage */
     struct mailbox_login login;
     struct store_acct_seq *accounts;
     struct store_envelope *envelopes;
@@ -65,7 +64,7 @@ struct mail_call {
     struct store_req req;
 };
 
-struct mail_call *mail_call_new(struct mailbox *m, struct bytes body, mailbox_fn fn, void *ctx);
+struct mail_call *mail_call_new(struct mailbox *m, mailbox_fn fn, void *ctx);
 void mail_call_end(struct mail_call *c, wax_rc rc, const char *what);
 void mail_call_free(struct mail_call *c);
 const char *mail_trouble(wax_rc rc);

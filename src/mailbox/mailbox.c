@@ -41,21 +41,16 @@ void mailbox_reconfigure(struct mailbox *m, const struct mailbox_conf *conf)
 
 size_t mailbox_streams(const struct mailbox *m) { return m->n_streams; }
 
-struct mail_call *mail_call_new(struct mailbox *m, struct bytes body, mailbox_fn fn, void *ctx)
+struct mail_call *mail_call_new(struct mailbox *m, mailbox_fn fn, void *ctx)
 {
     struct mail_call *c = mem_alloc(sizeof *c);
 
-    if (c) {
-        list_add(&m->calls, &c->node);
-        buf_bytes(&c->body, body);
-    }
-    if (!c || buf_rc(&c->body) != WAX_OK) {
+    if (!c) {
         struct mailbox_answer a = {.rc = WAX_E_NOMEM, .what = mail_trouble(WAX_E_NOMEM)};
-        if (c)
-            mail_call_free(c);
         fn(ctx, &a);
         return NULL;
     }
+    list_add(&m->calls, &c->node);
     c->m = m;
     c->fn = fn;
     c->ctx = ctx;
@@ -69,7 +64,6 @@ void mail_call_free(struct mail_call *c)
     proto_free(c->msg);
     mem_free(c->accounts);
     mem_free(c->envelopes);
-    buf_done(&c->body);
     buf_done(&c->answer.body);
     mem_free(c);
 }
@@ -85,10 +79,10 @@ void mail_call_end(struct mail_call *c, wax_rc rc, const char *what)
 const char *mail_trouble(wax_rc rc)
 {
     if (rc == WAX_E_TOOBIG)
-        return "The body is larger than 16 MiB.";
+        return "The body is larger than 16 MiB";
     if (rc_is_refusal(rc))
-        return "The body is not the message that belongs to this request.";
-    return "The server cannot do this now; try again.";
+        return "The body is not the message that belongs to this request";
+    return "The server cannot do this now; try again";
 }
 
 static void acked(struct store_req *req)
@@ -98,19 +92,18 @@ static void acked(struct store_req *req)
 
     store_req_done(req);
     mail_call_end(
-        c, rc, rc == WAX_E_NOTFOUND ? "This device is in no manifest any more." : mail_trouble(rc));
+        c, rc, rc == WAX_E_NOTFOUND ? "This device is in no manifest any more" : mail_trouble(rc));
 }
 
 void mailbox_ack(struct mailbox *m, struct bytes body, const struct dev_id *dev, uint64_t now,
                  mailbox_fn fn, void *ctx)
 {
-    struct mail_call *c = mail_call_new(m, body, fn, ctx);
+    struct mail_call *c = mail_call_new(m, fn, ctx);
     ProtobufCMessage *msg = NULL;
 
     if (!c)
         return;
-    wax_rc rc =
-        proto_unpack(&wax__v1__ack_request__descriptor, buf_view(&c->body), API_BODY_MAX, &msg);
+    wax_rc rc = proto_unpack(&wax__v1__ack_request__descriptor, body, API_BODY_MAX, &msg);
     c->msg = msg;
     if (rc != WAX_OK) {
         mail_call_end(c, rc, mail_trouble(rc));

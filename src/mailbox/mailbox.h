@@ -41,7 +41,7 @@ struct mailbox_login {
  *   WAX_E_TOOBIG     over a cap
  *   WAX_R_*          not such a body
  *   others           trouble here; the same request, with the same fanout id, may be repeated
- * what is one static sentence for people. The answer lives for the call. */
+ * what is one static sentence for people, without its period. The answer lives for the call. */
 struct mailbox_answer {
     wax_rc rc;
     const char *what;

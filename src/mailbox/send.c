@@ -86,16 +86,16 @@ static const char *refused(wax_rc rc)
 {
     switch (rc) {
     case WAX_R_WRONG_DEVICE:
-        return "An envelope's sender, recipient or fanout id is not that of the request.";
+        return "An envelope's sender, recipient or fanout id is not that of the request";
     case WAX_R_CLONE:
-        return "Two envelopes of the request are for one device.";
+        return "Two envelopes of the request are for one device";
     case WAX_R_CONVERSATION:
-        return "The sender's own account is not among the accounts.";
+        return "The sender's own account is not among the accounts";
     case WAX_R_POINT:
     case WAX_R_PARSE:
-        return "An envelope, or the request itself, is not laid out as it must be.";
+        return "An envelope, or the request itself, is not laid out as it must be";
     case WAX_E_TOOBIG:
-        return "The request has too many envelopes, or is larger than 16 MiB.";
+        return "The request has too many envelopes, or is larger than 16 MiB";
     default:
         return mail_trouble(rc);
     }
@@ -154,22 +154,20 @@ static void sent(struct store_req *req)
             mailbox_wake(c->m, &s->envelopes[i].to);
     }
     store_req_done(req);
-    mail_call_end(c, rc,
-                  rc == WAX_E_FULL ? "The mailboxes of all these devices are full."
-                                   : mail_trouble(rc));
+    mail_call_end(
+        c, rc, rc == WAX_E_FULL ? "The mailboxes of all these devices are full" : mail_trouble(rc));
 }
 
 void mailbox_send(struct mailbox *m, struct bytes body, const struct mailbox_login *login,
                   uint64_t now, mailbox_fn fn, void *ctx)
 {
-    struct mail_call *c = mail_call_new(m, body, fn, ctx);
+    struct mail_call *c = mail_call_new(m, fn, ctx);
     ProtobufCMessage *msg = NULL;
 
     if (!c)
         return;
     c->login = *login;
-    wax_rc rc =
-        proto_unpack(&wax__v1__send_request__descriptor, buf_view(&c->body), API_BODY_MAX, &msg);
+    wax_rc rc = proto_unpack(&wax__v1__send_request__descriptor, body, API_BODY_MAX, &msg);
     c->msg = msg;
     const Wax__V1__SendRequest *s = (const void *)msg;
     if (rc == WAX_OK)

@@ -127,7 +127,7 @@ static void next_lookup(struct mail_call *c)
     if (rc != WAX_OK)
         mail_call_end(c, rc, mail_trouble(rc));
     else
-        mail_call_end(c, WAX_E_CONFLICT, "The device lists or bundles used are not the newest.");
+        mail_call_end(c, WAX_E_CONFLICT, "The device lists or bundles used are not the newest");
 }
 
 void conflict_begin(struct mail_call *c)

@@ -22,7 +22,7 @@ bool login_blocked(struct op *op)
 
     if (wait == 0)
         return false;
-    op_later(op, PROBLEM_RATE_LIMITED, "Too many logins from this address have failed.", wait);
+    op_later(op, PROBLEM_RATE_LIMITED, "Too many logins from this address have failed", wait);
     return true;
 }
 
@@ -60,9 +60,9 @@ static void device_known(struct store_req *req)
     if (rc != WAX_OK && rc != WAX_E_NOTFOUND)
         op_failed(op, rc, "");
     else if (!op->logged_in)
-        unknown(op, "No current manifest lists this device with this login key.");
+        unknown(op, "No current manifest lists this device with this login key");
     else if (suspended)
-        op_problem(op, PROBLEM_SUSPENDED, "The operator has suspended this account.");
+        op_problem(op, PROBLEM_SUSPENDED, "The operator has suspended this account");
     else
         op->route->run(op);
 }
@@ -78,11 +78,11 @@ void login_begin(struct op *op, const char *device)
     if (op->route->login == LOGIN_NEEDED && login_blocked(op))
         return;
     if (!op->has_key) {
-        unknown(op, "The connection has no client certificate.");
+        unknown(op, "The connection has no client certificate");
         return;
     }
     if (!device || hex_decode(device, strlen(device), dev.b, sizeof dev.b) != WAX_OK) {
-        unknown(op, "The header wax-device is missing or is no device id.");
+        unknown(op, "The header wax-device is missing or is no device id");
         return;
     }
     if (known_find(op->s->known, &dev, &op->key, op->s->now, &op->login)) {

@@ -114,7 +114,7 @@ void op_failed(struct op *op, wax_rc rc, const char *what)
     else if (rc == WAX_E_TOOBIG)
         op_problem(op, PROBLEM_TOO_LARGE, what);
     else
-        op_later(op, PROBLEM_OVERLOADED, "The server cannot do this now; try again.", 1000);
+        op_later(op, PROBLEM_OVERLOADED, "The server cannot do this now; try again", 1000);
 }
 
 void op_submit(struct op *op, enum store_op what, void (*done)(struct store_req *req))
@@ -163,7 +163,7 @@ bool op_limit(struct op *op, enum limit_kind kind)
 
     if (wait == 0)
         return true;
-    op_later(op, PROBLEM_RATE_LIMITED, "Too many such requests came in a short time.", wait);
+    op_later(op, PROBLEM_RATE_LIMITED, "Too many such requests came in a short time", wait);
     return false;
 }
 

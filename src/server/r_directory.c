@@ -56,7 +56,7 @@ void run_lookup(struct op *op)
     if (!op_limit(op, LIMIT_LOOKUP))
         return;
     if (op_number(op, "version", &version) != WAX_OK || version > UINT32_MAX) {
-        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter version is no number of 32 bits.");
+        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter version is no number of 32 bits");
         return;
     }
     op->busy = true;

@@ -9,7 +9,7 @@ static bool take_rid(struct op *op)
 {
     if (hex_decode(op->segment, strlen(op->segment), op->rid, sizeof op->rid) == WAX_OK)
         return true;
-    op_problem(op, PROBLEM_LINK_GONE, "A rendezvous is named by 32 hex digits.");
+    op_problem(op, PROBLEM_LINK_GONE, "A rendezvous is named by 32 hex digits");
     return false;
 }
 
@@ -42,9 +42,9 @@ static void posted(struct store_req *req)
         wake_polls(op->s, op->rid);
         op_answer(op, 200, NULL, BYTES(NULL, 0));
     } else if (rc == WAX_E_CONFLICT) {
-        op_problem(op, PROBLEM_STALE, "This is not the next record of the rendezvous.");
+        op_problem(op, PROBLEM_STALE, "This is not the next record of the rendezvous");
     } else if (rc == WAX_E_FULL) {
-        op_later(op, PROBLEM_RATE_LIMITED, "Too many devices are being linked at once.", 30000);
+        op_later(op, PROBLEM_RATE_LIMITED, "Too many devices are being linked at once", 30000);
     } else {
         op_failed(op, rc, "");
     }
@@ -65,7 +65,7 @@ void run_link_post(struct op *op)
     }
     proto_free(msg);
     if (rc != WAX_OK) {
-        op_failed(op, rc, "The body is no record of linking.");
+        op_failed(op, rc, "The body is no record of linking");
         return;
     }
     buf_done(&op->body);
@@ -123,7 +123,7 @@ static void looked(struct store_req *req)
     if (!op->r)
         op_free(op);
     else if (rc == WAX_E_NOTFOUND)
-        op_problem(op, PROBLEM_LINK_GONE, "There is no such rendezvous, or its time is over.");
+        op_problem(op, PROBLEM_LINK_GONE, "There is no such rendezvous, or its time is over");
     else if (rc != WAX_OK)
         op_failed(op, rc, "");
     else if (!enough && op->look_again)
@@ -148,7 +148,7 @@ void run_link_get(struct op *op)
     if (!op_limit(op, LIMIT_LINK) || !take_rid(op))
         return;
     if (op_number(op, "have", &op->have) != WAX_OK) {
-        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter have is no number.");
+        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter have is no number");
         return;
     }
     op->wait_until = op->s->now + LINK_WAIT_MS;

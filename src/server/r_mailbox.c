@@ -59,13 +59,13 @@ void run_mailbox(struct op *op)
     if (!op_limit(op, LIMIT_LOGIN))
         return;
     if (op_number(op, "after", &after) != WAX_OK) {
-        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter after is no number of 64 bits.");
+        op_problem(op, PROBLEM_BAD_REQUEST, "The parameter after is no number of 64 bits");
         return;
     }
     wax_rc rc = mailbox_stream_open(s->mailbox, &op->login.dev, after, op->r, s->now, stream_ended,
                                     op, &stream);
     if (rc == WAX_E_FULL) {
-        op_later(op, PROBLEM_RATE_LIMITED, "This device has too many streams open.", 10000);
+        op_later(op, PROBLEM_RATE_LIMITED, "This device has too many streams open", 10000);
     } else if (rc != WAX_OK) {
         op_failed(op, rc, "");
     } else {
@@ -85,7 +85,7 @@ static void counter_got(struct store_req *req)
     if (rc != WAX_OK)
         op_failed(op, rc, "");
     else if (c.n == 0)
-        op_problem(op, PROBLEM_NOT_FOUND, "This device has not stored a counter yet.");
+        op_problem(op, PROBLEM_NOT_FOUND, "This device has not stored a counter yet");
     else
         op_answer(op, 200, HTTP_MEDIA_TYPE, BYTES(c.record, c.n));
 }
@@ -108,9 +108,9 @@ static void counter_stored(struct store_req *req)
     if (rc == WAX_OK)
         op_answer(op, 200, NULL, BYTES(NULL, 0));
     else if (rc == WAX_E_CONFLICT)
-        op_problem(op, PROBLEM_STALE, "A higher counter of this device is stored.");
+        op_problem(op, PROBLEM_STALE, "A higher counter of this device is stored");
     else if (rc == WAX_E_NOTFOUND)
-        op_problem(op, PROBLEM_NOT_A_DEVICE, "This device is in no manifest any more.");
+        op_problem(op, PROBLEM_NOT_A_DEVICE, "This device is in no manifest any more");
     else
         op_failed(op, rc, "");
 }
@@ -122,7 +122,7 @@ void run_counter_put(struct op *op)
     if (!op_limit(op, LIMIT_LOGIN))
         return;
     if (op->body.n != sizeof c->record) {
-        op_problem(op, PROBLEM_BAD_REQUEST, "A counter has exactly 40 bytes.");
+        op_problem(op, PROBLEM_BAD_REQUEST, "A counter has exactly 40 bytes");
         return;
     }
     *c = (struct store_counter){.dev = op->login.dev, .n = sizeof c->record};

@@ -86,12 +86,12 @@ static void refuse_route(struct http_responder *r, const struct buf *allowed)
 {
     struct buf detail = {0};
 
-    buf_printf(&detail, "This path knows only %.*s.", (int)allowed->n, (const char *)allowed->p);
+    buf_printf(&detail, "This path knows only %.*s", (int)allowed->n, (const char *)allowed->p);
     const char *text = buf_cstr(&detail);
     if (allowed->n)
         refuse(r, PROBLEM_METHOD, text ? text : "", 0);
     else
-        refuse(r, PROBLEM_NOT_FOUND, "There is no such path.", 0);
+        refuse(r, PROBLEM_NOT_FOUND, "There is no such path", 0);
     buf_done(&detail);
 }
 
@@ -109,24 +109,24 @@ static void handle(void *ctx, const struct http_request *req, struct http_respon
     }
     buf_done(&allowed);
     if (s->draining || s->n_requests >= SERVER_REQUESTS_MAX) {
-        refuse(r, PROBLEM_OVERLOADED,
-               s->draining ? "The server is stopping." : "The server is busy.", 5);
+        refuse(r, PROBLEM_OVERLOADED, s->draining ? "The server is stopping" : "The server is busy",
+               5);
         return;
     }
     if (req->body.n > route->body_max) {
-        refuse(r, PROBLEM_TOO_LARGE, "The body is larger than this request may have.", 0);
+        refuse(r, PROBLEM_TOO_LARGE, "The body is larger than this request may have", 0);
         return;
     }
     struct op *op = op_new(s, req, r);
     if (!op) {
-        refuse(r, PROBLEM_OVERLOADED, "The server is short of memory.", 5);
+        refuse(r, PROBLEM_OVERLOADED, "The server is short of memory", 5);
         return;
     }
     op->route = route;
     int n = snprintf(op->query, sizeof op->query, "%s", req->query ? req->query : "");
     if (n < 0 || (size_t)n >= sizeof op->query ||
         percent_decode(segment, op->segment, sizeof op->segment) != WAX_OK) {
-        op_problem(op, PROBLEM_BAD_REQUEST, "The path or query cannot be read.");
+        op_problem(op, PROBLEM_BAD_REQUEST, "The path or query cannot be read");
         return;
     }
     login_begin(op, req->device);
