@@ -251,14 +251,41 @@ wax_rc content_take(struct client *c, const struct opened *o, const char *from, 
     }
 }
 
+/* The handle shows another account here than at the sibling, or none: nothing is sent to that one
+ * before it is accepted (5.4: a change of acct_id needs local acceptance). */
+static wax_rc wanted_other(struct client *c, const char *handle, struct pin *pin)
+{
+    wax_rc rc = pin_load_handle(c, handle, pin);
+
+    if (rc != WAX_OK)
+        return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+    if (pin->identity_changed || ID_EQ(&pin->head.manifest.acct, &c->acct))
+        return WAX_OK; /* said already, or no contact */
+    pin->identity_changed = true;
+    pin_set_verified(pin, NULL, 0);
+    rc = pin_store(c, pin);
+    struct item a = alert_make(c, "identity_changed", WAX_OK, handle, NULL,
+                               "my other device knows this contact by another account; compare the "
+                               "safety number, then accept-identity");
+    return rc == WAX_OK ? event_put_alert(c, &a) : rc;
+}
+
 static wax_rc wanted_apply(struct client *c, struct bytes key, const struct acct_id *acct,
-                           uint32_t seq, const struct hash32 *hash, bool accepted)
+                           const char *handle, uint32_t seq, const struct hash32 *hash,
+                           bool accepted)
 {
     struct pin *pin = mem_alloc(sizeof *pin);
     wax_rc rc = pin ? pin_load(c, acct, pin) : WAX_E_NOMEM;
 
-    if (rc == WAX_OK && pin->head.manifest.seq == seq &&
-        memcmp(pin->head.hash.b, hash->b, 32) != 0) {
+    if (rc == WAX_E_NOTFOUND) {
+        rc = wanted_other(c, handle, pin);
+    } else if (rc == WAX_OK && pin->head.manifest.seq < seq) {
+        struct item a =
+            alert_make(c, "server_refused", WAX_R_CHAIN, pin->head.manifest.handle, NULL,
+                       "the directory shows this device an older device list than my other device");
+        rc = event_put_alert(c, &a);
+    } else if (rc == WAX_OK && pin->head.manifest.seq == seq &&
+               memcmp(pin->head.hash.b, hash->b, 32) != 0) {
         struct item a = alert_make(
             c, "directory_equivocation", WAX_R_EQUIVOCATION, pin->head.manifest.handle, NULL,
             "the directory shows this device another device list than my other device");
@@ -267,12 +294,26 @@ static wax_rc wanted_apply(struct client *c, struct bytes key, const struct acct
         pin->accepted = true;
         rc = pin_store(c, pin);
     }
-    if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
+    if (rc == WAX_OK)
         rc = vault_del(c->env.vault, VT_META, key);
     mem_free(pin);
     return rc;
 }
 
+/* What is pinned may be older than what the sibling tells: then it is asked for again. */
+static wax_rc wanted_look(struct client *c, const struct acct_id *acct, const char *handle,
+                          uint32_t seq)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? pin_load(c, acct, pin) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && pin->head.manifest.seq < seq)
+        directory_forget(c, acct);
+    mem_free(pin);
+    return rc == WAX_OK || rc == WAX_E_NOTFOUND ? directory_fresh(c, acct, handle) : rc;
+}
+
+/* WAX_E_WAIT: the directory gave no answer; next time. */
 static wax_rc wanted(struct client *c, struct bytes key, struct bytes value)
 {
     struct rd r = rd_init(value);
@@ -288,13 +329,14 @@ static wax_rc wanted(struct client *c, struct bytes key, struct bytes value)
     if (rd_end(&r) != WAX_OK || h.n > HANDLE_MAX)
         return WAX_E_DAMAGED;
     memcpy(handle, h.p, h.n);
-    wax_rc rc = directory_fresh(c, &acct, handle);
+    wax_rc rc = wanted_look(c, &acct, handle, seq);
     if (rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO)
-        return WAX_OK; /* next time */
+        return WAX_E_WAIT;
     if (rc == WAX_OK || rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED || rc_is_refusal(rc)) {
         rc = vault_begin(c->env.vault);
         if (rc == WAX_OK)
-            rc = vault_finish(c->env.vault, wanted_apply(c, key, &acct, seq, &hash, accepted));
+            rc = vault_finish(c->env.vault,
+                              wanted_apply(c, key, &acct, handle, seq, &hash, accepted));
     }
     return rc;
 }
@@ -312,6 +354,8 @@ wax_rc content_release(struct client *c)
         rc = wanted(c, key, rd_take(&v, n));
     }
     rows_done(&rows);
+    if (rc == WAX_E_WAIT)
+        rc = WAX_OK;
     if (rc == WAX_OK)
         rc = vault_count(c->env.vault, VT_PARKED, BYTES(NULL, 0), &parked);
     if (rc != WAX_OK || !parked)

@@ -34,10 +34,11 @@ static wax_rc post_manifest(struct client *c, struct bytes link, struct bytes bu
 }
 
 /* "manifest.next" = lp(bundle) ‖ link: what was signed for the next seq, kept until that one or
- * another valid one of that seq is shown. */
+ * another valid one of that seq is shown. Another one in its place: WAX_E_EXISTS, since no device
+ * POSTs two of one seq. */
 static wax_rc keep(struct client *c, struct bytes link, struct bytes bundle)
 {
-    struct buf b = {0};
+    struct buf b = {0}, before = {0};
     wax_rc rc = vault_begin(c->env.vault);
 
     if (rc != WAX_OK)
@@ -46,18 +47,56 @@ static wax_rc keep(struct client *c, struct bytes link, struct bytes bundle)
     buf_bytes(&b, link);
     rc = buf_rc(&b);
     if (rc == WAX_OK)
+        rc = client_meta_get(c->env.vault, "manifest.next", &before);
+    if (rc == WAX_OK && !bytes_eq(buf_view(&before), buf_view(&b)))
+        rc = WAX_E_EXISTS;
+    else if (rc == WAX_E_NOTFOUND)
         rc = client_meta_put(c->env.vault, "manifest.next", buf_view(&b));
     buf_done(&b);
+    buf_done(&before);
     return vault_finish(c->env.vault, rc);
 }
 
-static wax_rc forget(struct client *c)
+/* A new device is told of all pins, so that it can name the peers of own messages (5.4). */
+static bool gather(void *ctx, const struct pin *pin)
+{
+    struct buf *pins = ctx;
+
+    buf_add(pins, pin, sizeof *pin);
+    return buf_rc(pins) == WAX_OK;
+}
+
+static wax_rc tell_pins(struct client *c)
+{
+    struct buf pins = {0};
+    wax_rc rc = client_pins_each(c, gather, &pins);
+    size_t n = pins.n / sizeof(struct pin);
+    const struct pin **list = n ? mem_calloc(n, sizeof *list) : NULL;
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&pins);
+    if (rc == WAX_OK && n && !list)
+        rc = WAX_E_NOMEM;
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = (const struct pin *)(const void *)pins.p + i;
+    if (rc == WAX_OK && n)
+        rc = sync_queue(c, list, n);
+    mem_free(list);
+    buf_done(&pins);
+    return rc;
+}
+
+/* One step with the sync for a device that came with it: a process that dies in between does both
+ * when it resumes. */
+static wax_rc forget(struct client *c, bool linked)
 {
     wax_rc rc = vault_begin(c->env.vault);
 
     if (rc != WAX_OK)
         return rc;
-    rc = vault_del(c->env.vault, VT_META, BYTES_STR("manifest.next"));
+    rc = linked ? tell_pins(c) : WAX_OK;
+    if (rc == WAX_OK)
+        rc = vault_del(c->env.vault, VT_META, BYTES_STR("manifest.next"));
     if (rc == WAX_OK)
         rc = vault_del(c->env.vault, VT_META, BYTES_STR("resign.at"));
     return vault_finish(c->env.vault, rc);
@@ -75,21 +114,24 @@ wax_rc client_publish_manifest(struct client *c, struct bytes link, struct bytes
     struct buf conflict = {0};
     wax_rc rc = keep(c, link, bundle);
 
+    if (rc == WAX_E_EXISTS)
+        return WAX_E_CONFLICT;
     if (rc == WAX_OK)
         rc = post_manifest(c, link, bundle, &conflict);
     if (rc == WAX_OK) {
         rc = take_confirmed(c, link);
         if (rc == WAX_OK)
-            rc = forget(c);
+            rc = forget(c, bundle.n > 0);
     } else if (rc == WAX_E_CONFLICT) {
         /* Erased only once the other one of that seq has been verified. */
         rc = directory_take(c, c->handle, buf_view(&conflict));
         if (rc == WAX_OK)
-            rc = forget(c);
+            rc = forget(c, bundle.n > 0);
         if (rc == WAX_OK)
             rc = WAX_E_CONFLICT;
-    } else if (rc == WAX_E_INVAL || rc == WAX_E_PROTO || rc == WAX_E_TOOBIG) {
-        wax_rc rc2 = forget(c); /* refused as it is: never published */
+    } else if (rc == WAX_E_INVAL) {
+        /* Refused as it is: never published. Any other answer leaves that open. */
+        wax_rc rc2 = forget(c, false);
         rc = rc2 != WAX_OK ? rc2 : rc;
     }
     buf_done(&conflict);
@@ -117,8 +159,11 @@ static wax_rc change_locked(struct client *c, const struct update_change *change
     struct pin *own = mem_alloc(sizeof *own);
     struct buf link = {0};
     struct update_signer signer = update_signer_device(&c->keys);
-    wax_rc rc = own ? pin_load(c, &c->acct, own) : WAX_E_NOMEM;
+    /* One that this process could not bring to its end comes first. */
+    wax_rc rc = own ? client_resume_manifest(c) : WAX_E_NOMEM;
 
+    if (rc == WAX_OK)
+        rc = pin_load(c, &c->acct, own);
     if (rc == WAX_OK)
         rc = update_make(&own->head, &signer, change, NULL, now_early(c), &link);
     if (rc == WAX_OK)
@@ -147,9 +192,13 @@ wax_rc client_revoke(struct client *c, const struct dev_id *dev)
     struct update_change ch = {.revoke = dev, .n_revoke = 1};
     wax_rc rc = change(c, &ch);
 
-    /* Own prekeys rotate after a revoke (5.2); a device that revoked itself has no say left. */
-    if (rc == WAX_OK && !ID_EQ(dev, &c->keys.dev))
+    /* Own prekeys rotate after a revoke (5.2): noted with the removal, so that a failure here is
+     * made good at the next login. A device that revoked itself has no say left. */
+    if (rc == WAX_OK && !ID_EQ(dev, &c->keys.dev)) {
         rc = prekey_rotate(c);
+        if (rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO)
+            rc = WAX_OK;
+    }
     return rc;
 }
 

@@ -104,8 +104,8 @@ wax_rc pins_take(struct client *c, const char *handle, const struct pin_link *li
                  uint32_t newest) WAX_MUST;
 wax_rc pins_take_bundles(struct client *c, const char *handle, const ProtobufCBinaryData *records,
                          size_t n) WAX_MUST;
-/* The other account that waits under this pin; WAX_E_NOTFOUND: none (the change is a recovery of the
- * same account). */
+/* The other account that waits under this pin; WAX_E_NOTFOUND: none (the change is a recovery of
+ * the same account). */
 wax_rc candidate_load(struct client *c, const struct pin *pin, struct pin *ret) WAX_MUST;
 wax_rc candidate_drop(struct client *c, const struct pin *pin) WAX_MUST;
 const struct served_bundle *bundle_served(const struct client *c, const struct dev_id *dev);

@@ -215,7 +215,10 @@ wax_rc client_link_new(const struct client_env *env, const char *handle, const c
         *ret = c;
         return WAX_OK;
     }
-    if (c) {
+    /* What record 5 answers to stays, since the account may list this device by now:
+     * client_link_resume tells. Only an account that turned out to be another one is dropped at
+     * once. */
+    if (c && rc == WAX_R_CHAIN) {
         wax_rc rc2 = forget_identity(c);
         rc = rc2 == WAX_OK ? rc : rc2;
     }
@@ -256,41 +259,6 @@ wax_rc client_link_resume(const struct client_env *env, struct client **ret)
 
 /* --- O --- */
 
-/* A new device is told of all pins, so that it can name the peers of own messages (5.4). */
-struct all_pins {
-    struct buf pins; /* of struct pin */
-};
-
-static bool gather(void *ctx, const struct pin *pin)
-{
-    struct all_pins *a = ctx;
-
-    buf_add(&a->pins, pin, sizeof *pin);
-    return buf_rc(&a->pins) == WAX_OK;
-}
-
-static wax_rc tell_pins(struct client *c)
-{
-    struct all_pins a = {0};
-    const struct pin **list = NULL;
-    wax_rc rc = client_pins_each(c, gather, &a);
-    size_t n = a.pins.n / sizeof(struct pin);
-
-    if (rc == WAX_OK)
-        rc = buf_rc(&a.pins);
-    if (rc == WAX_OK && n) {
-        list = mem_calloc(n, sizeof *list);
-        rc = list ? vault_begin(c->env.vault) : WAX_E_NOMEM;
-        for (size_t i = 0; list && i < n; i++)
-            list[i] = (const struct pin *)(const void *)a.pins.p + i;
-        if (rc == WAX_OK)
-            rc = vault_finish(c->env.vault, sync_queue(c, list, n));
-    }
-    mem_free(list);
-    buf_done(&a.pins);
-    return rc;
-}
-
 static wax_rc old_publish(struct client *c, struct link_old *l, const struct link_out *out)
 {
     wax_rc rc = c->env.lock ? c->env.lock(c->env.lock_ctx) : WAX_OK;
@@ -300,8 +268,6 @@ static wax_rc old_publish(struct client *c, struct link_old *l, const struct lin
     rc = client_publish_manifest(c, out->chain_link, out->bundle_record);
     if (c->env.unlock)
         c->env.unlock(c->env.lock_ctx);
-    if (rc == WAX_OK)
-        rc = tell_pins(c);
     return rc == WAX_OK ? link_old_published(l) : rc;
 }
 

@@ -98,7 +98,25 @@ static wax_rc confirm_in_tx(struct client *c, const struct bundle_id *next)
         rc = WAX_OK;
     if (rc == WAX_OK)
         rc = client_meta_put(c->env.vault, "prekey.current", BYTES_OF(next->b));
+    if (rc == WAX_OK)
+        rc = vault_del(c->env.vault, VT_META, BYTES_STR("prekey.due"));
     return rc == WAX_OK ? vault_del(c->env.vault, VT_META, BYTES_STR("prekey.next")) : rc;
+}
+
+/* The highest not_before of an own bundle: that of the last one made here, or, after an older copy
+ * of this home was put back, that of the one the directory serves. */
+static wax_rc newest_known(struct client *c, uint64_t *ret)
+{
+    struct pin *own = mem_alloc(sizeof *own);
+    wax_rc rc = own ? meta_get_u64(c->env.vault, "prekey.newest", ret) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK)
+        rc = pin_load(c, &c->acct, own);
+    int at = rc == WAX_OK ? pin_find(own, &c->keys.dev) : -1;
+    if (at >= 0 && own->bundle_not_before[at] > *ret)
+        *ret = own->bundle_not_before[at];
+    mem_free(own);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
 }
 
 /* Makes the successor, durable before the PUT; one made and not confirmed is repeated. */
@@ -107,14 +125,16 @@ static wax_rc next_prekey(struct client *c, struct prekey *ret)
     struct vault *v = c->env.vault;
     struct bundle_id id;
     uint64_t newest;
-    wax_rc rc = meta_bundle(c, "prekey.next", &id);
+    wax_rc rc = vault_begin(v);
 
-    if (rc != WAX_E_NOTFOUND)
-        return rc == WAX_OK ? prekey_get(c, &id, ret) : rc;
-    rc = vault_begin(v);
     if (rc != WAX_OK)
         return rc;
-    rc = meta_get_u64(v, "prekey.newest", &newest);
+    rc = meta_bundle(c, "prekey.next", &id);
+    if (rc != WAX_E_NOTFOUND) {
+        rc = rc == WAX_OK ? prekey_get(c, &id, ret) : rc;
+        return vault_finish(v, rc);
+    }
+    rc = newest_known(c, &newest);
     if (rc == WAX_OK)
         rc = prekey_make(&c->keys, c->env.rng, now_early(c), newest, ret);
     if (rc == WAX_OK)
@@ -170,7 +190,11 @@ static wax_rc rotate_if_due(struct client *c)
     prekey_done(&p);
     if (rc != WAX_OK && rc != WAX_E_NOTFOUND)
         return rc;
-    return due ? prekey_rotate(c) : WAX_OK;
+    uint64_t revoked; /* since the last one a device was removed (1, 5.2) */
+    rc = meta_get_u64(c->env.vault, "prekey.due", &revoked);
+    if (rc != WAX_OK)
+        return rc;
+    return due || revoked ? prekey_rotate(c) : WAX_OK;
 }
 
 /* --- Rollback counter --- */

@@ -162,6 +162,9 @@ wax_rc client_maintain(struct client *c, bool drained)
     struct vault *v = c->env.vault;
     uint64_t last;
     wax_rc rc = meta_get_u64(v, "maintained.at", &last);
+
+    /* An INIT that waits here unjudged was not taken in: no process may destroy what opens it. */
+    drained = drained && c->n_waiting == 0;
     bool due = rc == WAX_OK && now_own(c) >= last + MAINTAIN_MS;
 
     if (rc != WAX_OK || (!due && !drained))

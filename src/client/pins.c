@@ -227,7 +227,9 @@ static wax_rc changes_apply(struct client *c, const struct pin *pin, const struc
     for (size_t i = 0; rc == WAX_OK && i < ch->n_added; i++)
         if (memcmp(ch->added[i].dsk.b, ec_public(c->keys.dsk)->b, 65) != 0)
             rc = device_alert(c, pin, &ch->added[i], "new_device");
-    if (ch->n_added) /* their bundles have to be asked for */
+    if (rc == WAX_OK && ch->n_removed && ID_EQ(&pin->head.manifest.acct, &c->acct))
+        rc = meta_put_u64(c->env.vault, "prekey.due", 1); /* 5.2 */
+    if (ch->n_added)                                      /* their bundles have to be asked for */
         directory_forget(c, &pin->head.manifest.acct);
     if (rc == WAX_OK && (ch->n_added || ch->n_removed))
         rc = offers_due(c, pin);

@@ -93,6 +93,12 @@ wax_rc client_register_prepare(const struct client_env *env, const struct client
 
     if (rc == WAX_OK && (c->published || strcmp(c->handle, o->handle) != 0))
         rc = WAX_E_EXISTS;
+    if (rc == WAX_OK) { /* a link that was begun has no genesis of its own */
+        struct buf b = {0};
+        rc = client_meta_get(env->vault, "genesis", &b);
+        rc = rc == WAX_E_NOTFOUND ? WAX_E_EXISTS : rc;
+        buf_done(&b);
+    }
     if (rc == WAX_E_NOTFOUND) {
         c = client_alloc(env);
         rc = c ? make(c, o) : WAX_E_NOMEM;

@@ -266,10 +266,12 @@ int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ct
                  "link: the home %s already has an account; choose another by --home DIR", w->home);
         goto out;
     }
-    if (rc == WAX_E_NOTFOUND)
-        rc = client_link_new(&env, handle, name, &calls, deadline(o->timeout_s), &w->client);
-    if (rc == WAX_OK) {
-        const char *text = buf_cstr(&line);
+    const char *text = buf_cstr(&line);
+    if (rc == WAX_E_NOTFOUND) {
+        rc = conn_save(w, text ? text : ""); /* before there is an account that needs it */
+        if (rc == WAX_OK)
+            rc = client_link_new(&env, handle, name, &calls, deadline(o->timeout_s), &w->client);
+    } else if (rc == WAX_OK) {
         rc = conn_save(w, text ? text : "");
     }
     if (rc == WAX_OK)
