@@ -291,11 +291,14 @@ static int aged_order(const void *x, const void *y)
     return memcmp(a->key, b->key, SLOT_KEY);
 }
 
-static wax_rc evict(struct vault *v, struct bytes prefix, size_t n)
+/* The n oldest of these sessions together. */
+static wax_rc evict(struct vault *v, const struct sid *sids, size_t n_sids, size_t n)
 {
     struct aged_list l = {0};
-    wax_rc rc = vault_scan(v, VT_SKIPPED, prefix, BYTES(NULL, 0), false, aged_row, &l);
+    wax_rc rc = WAX_OK;
 
+    for (size_t i = 0; rc == WAX_OK && i < n_sids; i++)
+        rc = vault_scan(v, VT_SKIPPED, BYTES_OF(sids[i].b), BYTES(NULL, 0), false, aged_row, &l);
     if (rc == WAX_OK)
         rc = buf_rc(&l.rows);
     size_t have = l.rows.n / sizeof(struct aged);
@@ -306,6 +309,23 @@ static wax_rc evict(struct vault *v, struct bytes prefix, size_t n)
         rc = vault_del(v, VT_SKIPPED, BYTES(a[i].key, SLOT_KEY));
     buf_done(&l.rows);
     return rc;
+}
+
+/* 4.4 counts by device: its keys lie in all its sessions, not only in that of this message. The
+ * state is stored before its delta is applied. */
+static wax_rc evict_peer(struct client *c, const struct dev_id *peer, size_t n)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    struct sid sids[SESSIONS_HELD_MAX];
+    wax_rc rc = s ? peer_load(c, peer, s) : WAX_E_NOMEM;
+    size_t n_sids = rc == WAX_OK ? s->n_held : 0;
+
+    for (size_t i = 0; i < n_sids; i++)
+        sids[i] = s->held[i].sid;
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    return rc == WAX_OK ? evict(c->env.vault, sids, n_sids, n) : rc;
 }
 
 /* The session with the most skipped keys stands for its device: a device's keys lie in at most
@@ -339,7 +359,7 @@ static wax_rc evict_largest(struct vault *v, size_t n)
         if (rc != WAX_OK || h.most == 0)
             break;
         size_t some = n < 64 ? n : 64; /* a scan for each single key would be slow */
-        rc = evict(v, BYTES_OF(h.sid.b), some);
+        rc = evict(v, &h.sid, 1, some);
         n -= some;
     }
     return rc;
@@ -441,8 +461,8 @@ wax_rc delta_apply(struct client *c, const struct dev_id *peer, const struct ses
         rc = sid_drop(v, &d->erased[i]);
     if (rc == WAX_OK && d->key_used)
         rc = vault_del(v, VT_SKIPPED, slot_key(&d->used, key));
-    if (rc == WAX_OK && d->evict_peer && d->has_slot)
-        rc = evict(v, BYTES_OF(d->slot.sid.b), d->evict_peer);
+    if (rc == WAX_OK && d->evict_peer)
+        rc = evict_peer(c, peer, d->evict_peer);
     if (rc == WAX_OK && d->evict_largest)
         rc = evict_largest(v, d->evict_largest);
     if (rc == WAX_OK)
