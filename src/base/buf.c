@@ -59,11 +59,10 @@ uint8_t *buf_extend(struct buf *b, size_t n)
 
 void buf_add(struct buf *b, const void *p, size_t n)
 {
-    if (n == 0)
+    if (n == 0 || !reserve(b, n))
         return;
-    uint8_t *to = buf_extend(b, n);
-    if (to)
-        memcpy(to, p, n);
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
 }
 
 void buf_bytes(struct buf *b, struct bytes x) { buf_add(b, x.p, x.n); }

@@ -2,6 +2,8 @@
 
 #include "wire/read.h"
 
+#define FANOUT_FIXED (16 + 32 + 1 + 2 + 64) /* the fan-out part without its path */
+
 static void read_type(struct rd *r, struct env_hdr *h)
 {
     rd_refuse_if(r, rd_u8(r) != 1);
@@ -97,23 +99,35 @@ wax_rc env_hdr_decode(struct bytes in, struct env_hdr *ret)
     return rc;
 }
 
+/* Fields one behind the other into a place that is large enough: an append each costs more
+ * than all else here, and a message for a thousand devices has a thousand headers. */
+static uint8_t *put(uint8_t *at, const void *p, size_t n)
+{
+    if (n)
+        memcpy(at, p, n);
+    return at + n;
+}
+
 static void write_hdr(const struct env_hdr *h, struct buf *out)
 {
-    buf_u8(out, 1);
-    buf_u8(out, 1);
-    buf_u8(out, h->type);
-    buf_u8(out, h->flags);
-    buf_add(out, h->sid.b, sizeof h->sid.b);
-    buf_add(out, h->from.b, sizeof h->from.b);
-    buf_add(out, h->to.b, sizeof h->to.b);
-    buf_u32(out, h->epoch);
-    buf_u32(out, h->ctr);
-    buf_u32(out, h->pcl);
-    buf_add(out, h->e.b, sizeof h->e.b);
-    if (h->type == ENV_INIT)
-        buf_add(out, h->bundle.b, sizeof h->bundle.b);
-    buf_bytes(out, h->kp);
-    buf_bytes(out, h->ct);
+    size_t bundle = h->type == ENV_INIT ? sizeof h->bundle.b : 0;
+    uint8_t *at = buf_extend(out, HDR_MSG + bundle + h->kp.n + h->ct.n);
+
+    if (!at)
+        return;
+    at[0] = at[1] = 1;
+    at[2] = h->type;
+    at[3] = h->flags;
+    at = put(at + 4, h->sid.b, sizeof h->sid.b);
+    at = put(at, h->from.b, sizeof h->from.b);
+    at = put(at, h->to.b, sizeof h->to.b);
+    put_u32(at, h->epoch);
+    put_u32(at + 4, h->ctr);
+    put_u32(at + 8, h->pcl);
+    at = put(at + 12, h->e.b, sizeof h->e.b);
+    at = put(at, h->bundle.b, bundle);
+    at = put(at, h->kp.p, h->kp.n);
+    (void)put(at, h->ct.p, h->ct.n);
 }
 
 wax_rc env_hdr_encode(const struct env_hdr *h, struct buf *out)
@@ -131,22 +145,20 @@ wax_rc env_hdr_encode(const struct env_hdr *h, struct buf *out)
     return rc;
 }
 
-static void write_fanout(const struct env_fanout *f, struct buf *out)
+static void write_fanout(const struct env_fanout *f, uint8_t *at)
 {
-    buf_add(out, f->id.b, sizeof f->id.b);
-    buf_add(out, f->com.b, sizeof f->com.b);
-    buf_u8(out, f->depth);
-    buf_u16(out, f->index);
-    for (size_t i = 0; i < f->depth; i++)
-        buf_add(out, f->path[i].b, sizeof f->path[i].b);
-    buf_add(out, f->sig.b, sizeof f->sig.b);
+    at = put(at, f->id.b, sizeof f->id.b);
+    at = put(at, f->com.b, sizeof f->com.b);
+    at[0] = f->depth;
+    put_u16(at + 1, f->index);
+    at = put(at + 3, f->path, f->depth * sizeof f->path[0]);
+    (void)put(at, f->sig.b, sizeof f->sig.b);
 }
 
 wax_rc envelope_encode(struct bytes hdr, struct bytes body, const struct env_fanout *f,
                        struct buf *out)
 {
     struct env_hdr check;
-    size_t start = out->n;
 
     if (env_hdr_decode(hdr, &check) != WAX_OK)
         return WAX_E_INVAL;
@@ -154,12 +166,12 @@ wax_rc envelope_encode(struct bytes hdr, struct bytes body, const struct env_fan
         return WAX_E_INVAL;
     if (f->depth > TREE_DEPTH_MAX || f->index >= 1U << f->depth)
         return WAX_E_INVAL;
-    buf_bytes(out, hdr);
-    buf_u32(out, (uint32_t)body.n);
-    buf_bytes(out, body);
-    write_fanout(f, out);
-    wax_rc rc = buf_rc(out);
-    if (rc != WAX_OK)
-        write_undo(out, start);
-    return rc;
+    uint8_t *at = buf_extend(out, hdr.n + 4 + body.n + FANOUT_FIXED + f->depth * sizeof f->path[0]);
+    if (!at)
+        return buf_rc(out);
+    at = put(at, hdr.p, hdr.n);
+    put_u32(at, (uint32_t)body.n);
+    at = put(at + 4, body.p, body.n);
+    write_fanout(f, at);
+    return WAX_OK;
 }

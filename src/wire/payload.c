@@ -25,25 +25,25 @@ size_t payload_pad(size_t x)
 /* Padmé leaves its own results as they are, so n is one of them if it does. */
 bool payload_size_valid(size_t n) { return n >= P_MIN && n <= P_MAX && padme(n) == n; }
 
-static void write_payload(const struct payload *p, bool init, struct buf *out)
+/* The fixed part at `at`, P_FIXED bytes that are zero. */
+static void write_fixed(const struct payload *p, bool init, uint8_t *at)
 {
-    buf_u32(out, (uint32_t)p->content.n);
-    buf_add(out, p->r32.b, sizeof p->r32.b);
+    put_u32(at, (uint32_t)p->content.n);
+    memcpy(at + 4, p->r32.b, sizeof p->r32.b);
     if (init) {
-        buf_u64(out, p->start);
+        put_u64(at + 36, p->start);
     } else {
-        buf_u32(out, p->echo_epoch);
-        buf_u32(out, p->echo_count);
+        put_u32(at + 36, p->echo_epoch);
+        put_u32(at + 40, p->echo_count);
     }
-    buf_u32(out, p->my_seq);
-    buf_add(out, p->my_hash.b, sizeof p->my_hash.b);
-    buf_u32(out, p->your_seq);
-    buf_add(out, p->your_hash.b, sizeof p->your_hash.b);
-    buf_u32(out, p->skipped);
-    buf_add(out, p->checkpoint.b, sizeof p->checkpoint.b);
-    buf_add(out, p->cont_sid.b, sizeof p->cont_sid.b);
-    buf_add(out, p->cont_mac.b, sizeof p->cont_mac.b);
-    buf_bytes(out, p->content);
+    put_u32(at + 44, p->my_seq);
+    memcpy(at + 48, p->my_hash.b, sizeof p->my_hash.b);
+    put_u32(at + 80, p->your_seq);
+    memcpy(at + 84, p->your_hash.b, sizeof p->your_hash.b);
+    put_u32(at + 116, p->skipped);
+    memcpy(at + 120, p->checkpoint.b, sizeof p->checkpoint.b);
+    memcpy(at + 244, p->cont_sid.b, sizeof p->cont_sid.b);
+    memcpy(at + 260, p->cont_mac.b, sizeof p->cont_mac.b);
 }
 
 wax_rc payload_encode(const struct payload *p, bool init, struct buf *out)
@@ -53,10 +53,12 @@ wax_rc payload_encode(const struct payload *p, bool init, struct buf *out)
 
     if (p->content.n < 1 || p->content.n > CONTENT_MAX)
         return WAX_E_TOOBIG;
-    write_payload(p, init, out);
-    size_t x = P_FIXED + p->content.n;
-    buf_zero(out, payload_pad(x) - x);
+    uint8_t *at = buf_extend(out, payload_pad(P_FIXED + p->content.n));
     wax_rc rc = buf_rc(out);
+    if (at) {
+        write_fixed(p, init, at);
+        memcpy(at + P_FIXED, p->content.p, p->content.n);
+    }
     /* Nothing is written that would not be read. */
     if (rc == WAX_OK &&
         payload_decode(BYTES(out->p + start, out->n - start), init, &check) != WAX_OK)
