@@ -1,13 +1,15 @@
 /* Speed of the client's core: sealing for many devices, opening, starting, stepping; and the
  * bytes that go over the wire. JSON lines (measure.h). */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "floor.h"
 #include "measure.h"
 #include "os/random.h"
 
-#define MS 1500U /* for a figure */
+#define MS 1500U       /* for a figure */
+#define SEAL_MOST 1000 /* devices */
 #define SEAL_AT_MOST 1.5
 #define OPEN_AT_MOST 1.3
 
@@ -86,14 +88,16 @@ static void seal_floor(void *ctx)
     struct seal_job *j = ctx;
 
     floor_sign(j->floor);
-    for (size_t i = 0; i < j->n; i++)
+    for (size_t i = 0; i < j->n; i++) {
+        floor_device_is(j->floor, i);
         floor_device(j->floor, HDR_MSG);
+    }
 }
 
 static void seal_figures(struct floor *f)
 {
-    static const size_t counts[] = {1, 10, 100, 1000};
-    const size_t most = counts[3];
+    static const size_t counts[] = {1, 10, 100, SEAL_MOST};
+    const size_t most = only ? strtoul(only + strcspn(only, "0123456789"), NULL, 10) : counts[3];
     struct seal_job j = {.floor = f,
                          .me = must_alloc(sizeof *j.me),
                          .peers = must_alloc(most * sizeof *j.peers),
@@ -109,8 +113,10 @@ static void seal_figures(struct floor *f)
         end_make(&j.ends[i], j.me, &j.peers[i]);
         become_live(&j.ends[i], &j.peers[i], j.me);
     }
+    if (most == 0)
+        die("no such figure");
     message_make(&j.msg, j.me, &j.peers[0], CONTENT_SIZE);
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] && counts[i] <= most; i++) {
         j.n = counts[i];
         (void)snprintf(name, sizeof name, "seal_%zu", j.n);
         figure(name, SEAL_AT_MOST, &(struct work){seal_floor, seal_all, &j});
@@ -348,7 +354,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         only = argv[1];
     must(crypto_init(), "crypto");
-    floor_make(f, CONTENT_SIZE);
+    floor_make(f, CONTENT_SIZE, SEAL_MOST);
     if (!only || strncmp(only, "seal", 4) == 0)
         seal_figures(f);
     talk_figures(f);

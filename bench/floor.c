@@ -1,16 +1,19 @@
 #include "floor.h"
 
+#include "base/mem.h"
 #include "measure.h"
 #include "os/random.h"
 
 static void draw(void *out, size_t n) { must(rng_fill(os_rng(), out, n), "floor"); }
 
-void floor_make(struct floor *f, size_t content)
+void floor_make(struct floor *f, size_t content, size_t n)
 {
     struct key32 m, ss;
     struct bytes statement = BYTES_OF(f->statement);
 
     *f = (struct floor){.padded = payload_pad(P_FIXED + content)};
+    f->room = 2 * f->padded;
+    f->bodies = f->body = must_alloc(n * f->room);
     must(ec_generate(os_rng(), &f->key), "floor");
     must(ec_generate(os_rng(), &f->other), "floor");
     draw(f->secret.b, sizeof f->secret.b);
@@ -29,6 +32,7 @@ void floor_done(struct floor *f)
 {
     ec_free(f->key);
     ec_free(f->other);
+    mem_free(f->bodies);
 }
 
 void floor_sign(const struct floor *f)

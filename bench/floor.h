@@ -13,12 +13,18 @@ struct floor {
     uint8_t ek768[KEM768_EK], ct768[KEM768_CT], ek1024[KEM1024_EK], ct1024[KEM1024_CT];
     uint8_t statement[FANOUT_STATEMENT - LABEL_SIZE];
     uint8_t ctx[226], bundle[BUNDLE_BODY];
-    uint8_t hdr[HDR_MAX], body[P_MAX];
+    uint8_t hdr[HDR_MAX];
+    /* Each device has a ciphertext of its own: floor_device works on body, all others too. */
+    uint8_t *bodies, *body;
     size_t padded; /* bytes of P, padded */
+    size_t room;   /* bytes of a body */
 };
-void floor_make(struct floor *f, size_t content);
+/* n: for how many devices at most. */
+void floor_make(struct floor *f, size_t content, size_t n);
 void floor_done(struct floor *f);
 
+/* What follows is for the device of that index. */
+static inline void floor_device_is(struct floor *f, size_t i) { f->body = f->bodies + i * f->room; }
 void floor_sign(const struct floor *f);
 void floor_verify(const struct floor *f);
 /* What the issue counts for a device: two HMAC steps of the chain, HKDF, AES-128-CTR over P,

@@ -29,8 +29,8 @@ struct work {
     void (*subject)(void *ctx);
     void *ctx;
 };
-/* Processor time of one call each, in µs: medians over rounds of about 2 ms, alternating,
- * for about `ms` together. */
+/* Processor time of one call each, in µs: of rounds of about 2 ms, alternating, for about `ms`
+ * together, the tenth percentile each. */
 void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_value);
 
 /* The median; sorts v. */
