@@ -10,6 +10,9 @@
 #define ACK_LAZY_MS 200      /* an ack may wait that long for company */
 #define STREAM_DEAD_MS 75000 /* RECORDS 14 */
 #define RETRY_MS 30000       /* what waits unjudged is looked at again */
+/* A stream is begun anew that often: rotation of prekeys, re-signing and the erasing of what has
+ * outlived its rule hang on connecting, and a server must not put them off by never hanging up. */
+#define STREAM_LIFE_MS (6 * 3600000ULL)
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 
@@ -25,7 +28,7 @@ struct receiving {
     unsigned n;       /* how many */
     struct buf bytes; /* of the stream, not yet whole frames */
     struct buf acks;  /* seqs, 8 bytes each */
-    uint64_t ack_since, started, retried;
+    uint64_t ack_since, started, retried, connected;
     bool drained, dirty; /* dirty: taken something in since the vault was scrubbed */
     enum stop stop;
 };
@@ -231,6 +234,8 @@ static wax_rc on_idle(void *ctx)
         rc = hand_over(r);
     if (rc == WAX_OK)
         stop_after_first(r);
+    if (rc == WAX_OK && r->stop == STOP_NONE && os_mono_ms() - r->connected >= STREAM_LIFE_MS)
+        rc = WAX_E_NET;
     return stopped(r, rc);
 }
 
@@ -244,6 +249,7 @@ static wax_rc stream_once(struct receiving *r)
 
     buf_reset(&r->bytes);
     r->drained = false;
+    r->connected = os_mono_ms();
     if (rc == WAX_OK)
         rc = net_client_stream(net, CLIENT_MAILBOX_PATH, &calls, STREAM_DEAD_MS, &status, &body);
     if (net && rc != WAX_OK && r->stop == STOP_NONE && net_client_error(net)[0])
