@@ -111,9 +111,11 @@ static wax_rc tidy_peers(struct client *c)
 static wax_rc drop_prekeys(struct client *c)
 {
     struct buf keys = {0};
-    uint64_t drained;
+    uint64_t drained, judged;
     wax_rc rc = meta_get_u64(c->env.vault, "drained.at", &drained);
 
+    if (rc == WAX_OK)
+        rc = meta_get_u64(c->env.vault, "judged.at", &judged);
     if (rc == WAX_OK)
         rc = vault_scan(c->env.vault, VT_PREKEY, BYTES(NULL, 0), BYTES(NULL, 0), false, any_key,
                         &keys);
@@ -127,8 +129,10 @@ static wax_rc drop_prekeys(struct client *c)
         rc = vault_get(c->env.vault, VT_PREKEY, key, &b);
         if (rc == WAX_OK)
             rc = prekey_decode(buf_view(&b), &p) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
-        /* An INIT that waits unjudged in memory keeps all of them for now. */
-        if (rc == WAX_OK && prekey_destroy_due(&p, now_own(c), drained, c->n_waiting > 0)) {
+        /* What waits unjudged, here or in another process, may be an INIT to it, and keeps it for
+         * as long as anything may wait. */
+        bool waits = c->n_waiting > 0 || judged < p.superseded_at + PREKEY_KEEP_MS;
+        if (rc == WAX_OK && prekey_destroy_due(&p, now_own(c), drained, waits)) {
             rc = vault_del(c->env.vault, VT_PREKEY, key);
             if (rc == WAX_OK)
                 rc = vault_del_prefix(c->env.vault, VT_SEEN, key);
@@ -140,9 +144,19 @@ static wax_rc drop_prekeys(struct client *c)
     return rc;
 }
 
+/* When the mailbox was empty last, and when besides all of it was judged: a server that lets one
+ * envelope wait for ever must not keep the old prekeys alive with it. */
+static wax_rc note_drained(struct client *c)
+{
+    wax_rc rc = meta_put_u64(c->env.vault, "drained.at", now_own(c));
+
+    return rc == WAX_OK && c->n_waiting == 0 ? meta_put_u64(c->env.vault, "judged.at", now_own(c))
+                                             : rc;
+}
+
 static wax_rc maintain_in_tx(struct client *c, bool drained)
 {
-    wax_rc rc = drained ? meta_put_u64(c->env.vault, "drained.at", now_own(c)) : WAX_OK;
+    wax_rc rc = drained ? note_drained(c) : WAX_OK;
 
     if (rc == WAX_OK)
         rc = drop_prekeys(c);
@@ -162,10 +176,8 @@ wax_rc client_maintain(struct client *c, bool drained)
     struct vault *v = c->env.vault;
     uint64_t last;
     wax_rc rc = meta_get_u64(v, "maintained.at", &last);
-
-    /* An INIT that waits here unjudged was not taken in: no process may destroy what opens it. */
-    drained = drained && c->n_waiting == 0;
-    bool due = rc == WAX_OK && now_own(c) >= last + MAINTAIN_MS;
+    /* A time from the future is that of a clock set back since. */
+    bool due = rc == WAX_OK && (now_own(c) >= last + MAINTAIN_MS || now_own(c) < last);
 
     if (rc != WAX_OK || (!due && !drained))
         return rc;
@@ -175,7 +187,7 @@ wax_rc client_maintain(struct client *c, bool drained)
     if (due)
         rc = maintain_in_tx(c, drained);
     else
-        rc = meta_put_u64(v, "drained.at", now_own(c));
+        rc = note_drained(c);
     if (rc == WAX_OK && due)
         rc = meta_put_u64(v, "maintained.at", now_own(c));
     return vault_finish(v, rc);
