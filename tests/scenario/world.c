@@ -1,13 +1,14 @@
 #include "world.h"
 
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "crypto/crypto.h"
 #include "store/memory.h"
+#include "wire/envelope.h"
+#include "wire/proto.h"
 
 #define MUST(x)                                                                                    \
     do {                                                                                           \
@@ -57,31 +58,6 @@ static uint64_t device_now(void *ctx)
     return d->w->now + d->skew;
 }
 
-/* --- Turns of two devices that talk at once --- */
-
-struct turns {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int whose; /* 0 or 1 */
-    bool over[2];
-};
-static _Thread_local int my_turn = -1;
-
-static void turn_wait(struct turns *t)
-{
-    while (t->whose != my_turn)
-        (void)pthread_cond_wait(&t->changed, &t->lock);
-}
-
-static void turn_give(struct turns *t)
-{
-    if (!t->over[1 - my_turn]) {
-        t->whose = 1 - my_turn;
-        (void)pthread_cond_broadcast(&t->changed);
-        turn_wait(t);
-    }
-}
-
 /* --- The server behind a wire that breaks --- */
 
 struct fake {
@@ -89,6 +65,7 @@ struct fake {
     int status;
     bool started, ended;
     char type[64];
+    unsigned life; /* of the server that was asked */
     struct buf body;
 };
 
@@ -114,6 +91,21 @@ static size_t fake_pending(struct http_responder *r)
 static void fake_end(struct http_responder *r) { ((struct fake *)(void *)r)->ended = true; }
 static const struct http_responder_ops fake_ops = {fake_start, fake_write, fake_pending, fake_end};
 
+/* Which content the server has taken, and when: the ledger's side of the story. */
+static void tell_accepted(struct world *w, struct bytes body)
+{
+    ProtobufCMessage *m = NULL;
+    struct envelope *env = mem_alloc(sizeof *env);
+
+    if (!env || proto_unpack(&wax__v1__send_request__descriptor, body, API_BODY_MAX, &m) != WAX_OK)
+        abort();
+    const Wax__V1__SendRequest *r = (const void *)m;
+    if (r->n_envelopes && envelope_decode(PB_BYTES(r->envelopes[0]->envelope), env) == WAX_OK)
+        w->accepted(w->accepted_ctx, &env->fanout.com);
+    proto_free(m);
+    mem_free(env);
+}
+
 static void ask(struct world *w, struct device *as, const char *method, const char *path,
                 struct bytes body, struct fake *f)
 {
@@ -134,8 +126,54 @@ static void ask(struct world *w, struct device *as, const char *method, const ch
     *f = (struct fake){.r = {&fake_ops}};
     server_tick(w->server, w->now);
     const struct http_handler *h = server_handler(w->server);
+    f->life = w->server_life;
     h->request(h->ctx, &req, &f->r);
-    (void)store_memory_pump(w->store, 0);
+    while (store_memory_pump(w->store, 1) > 0)
+        if (world_chance(w, w->faults.crash_between)) {
+            world_server_crash(w);
+            break;
+        }
+    if (f->ended && f->status == 202 && w->accepted && strcmp(path, "/v1/messages") == 0)
+        tell_accepted(w, body);
+}
+
+/* The request is over: whoever still waits for its answer is gone, unless the server is another one
+ * by now. */
+static void ask_over(struct world *w, struct fake *f)
+{
+    if (f->ended || f->life != w->server_life)
+        return;
+    const struct http_handler *h = server_handler(w->server);
+    h->gone(h->ctx, &f->r);
+}
+
+/* --- Requests that come late: after the client gave them up or had its answer --- */
+
+static void late_keep(struct world *w, struct device *d, const char *method, const char *path,
+                      struct bytes body)
+{
+    struct late *l = &w->late[world_random(w) % WORLD_LATE];
+
+    buf_done(&l->body);
+    l->from = d;
+    (void)snprintf(l->method, sizeof l->method, "%s", method);
+    (void)snprintf(l->path, sizeof l->path, "%s", path);
+    buf_bytes(&l->body, body);
+    MUST(buf_rc(&l->body));
+}
+
+static void late_arrive(struct world *w)
+{
+    struct late *l = &w->late[world_random(w) % WORLD_LATE];
+    struct fake f;
+
+    if (!l->from || !world_chance(w, w->faults.late ? 300 : 0))
+        return;
+    ask(w, l->from, l->method, l->path, buf_view(&l->body), &f);
+    ask_over(w, &f);
+    buf_done(&f.body);
+    buf_reset(&l->body);
+    l->from = NULL;
 }
 
 int world_request(struct world *w, struct device *as, const char *method, const char *path,
@@ -146,10 +184,7 @@ int world_request(struct world *w, struct device *as, const char *method, const 
     ask(w, as, method, path, body, &f);
     for (int i = 0; !f.ended && i < 4; i++)
         world_pass(w, 26000); /* a long poll runs out */
-    if (!f.ended) {
-        const struct http_handler *h = server_handler(w->server);
-        h->gone(h->ctx, &f.r);
-    }
+    ask_over(w, &f);
     if (ret_body)
         buf_bytes(ret_body, buf_view(&f.body));
     buf_done(&f.body);
@@ -176,8 +211,7 @@ static wax_rc device_request(void *ctx, const char *method, const char *path, st
     struct fake f = {0};
 
     w->steps++;
-    if (w->turns && my_turn >= 0)
-        turn_give(w->turns);
+    turn_pass(w);
     if (d->crashed || world_chance(w, w->faults.crash_request)) {
         d->crashed = true;
         return WAX_E_CANCELLED;
@@ -185,6 +219,9 @@ static wax_rc device_request(void *ctx, const char *method, const char *path, st
     w->now += 1 + world_random(w) % 50;
     if (world_chance(w, w->faults.server_crash))
         world_server_crash(w);
+    late_arrive(w);
+    if (world_chance(w, w->faults.late))
+        late_keep(w, d, method, path, body);
     if (world_chance(w, w->faults.lose_request))
         return WAX_E_NET;
     ask(w, d, method, path, body, &f);
@@ -192,15 +229,12 @@ static wax_rc device_request(void *ctx, const char *method, const char *path, st
         buf_done(&f.body);
         ask(w, d, method, path, body, &f);
     }
-    for (int i = 0; !f.ended && i < 30; i++) { /* a long poll: the other one's turn, and time */
-        if (w->turns && my_turn >= 0)
-            turn_give(w->turns);
+    for (int i = 0; !f.ended && f.life == w->server_life && i < 30;
+         i++) { /* a long poll: the other one's turn, and time */
+        turn_pass(w);
         world_pass(w, 1000);
     }
-    if (!f.ended) {
-        const struct http_handler *h = server_handler(w->server);
-        h->gone(h->ctx, &f.r);
-    }
+    ask_over(w, &f);
     if (!f.ended || world_chance(w, w->faults.lose_reply)) {
         buf_done(&f.body);
         return WAX_E_NET;
@@ -228,6 +262,7 @@ void world_server_crash(struct world *w)
     store_memory_crash(w->store);
     server_free(w->server);
     w->server = NULL;
+    w->server_life++;
     MUST(server_new(&w->conf, w->store, &w->server));
     server_tick(w->server, w->now);
 }
@@ -258,7 +293,10 @@ void world_done(struct world *w)
     for (size_t i = 0; i < w->n_devices; i++) {
         device_stop(&w->devices[i]);
         vault_disk_free(w->devices[i].disk);
+        buf_done(&w->devices[i].taken);
     }
+    for (size_t i = 0; i < WORLD_LATE; i++)
+        buf_done(&w->late[i].body);
     server_free(w->server);
     store_close(w->store);
 }
@@ -283,7 +321,7 @@ struct device *world_device(struct world *w, const char *handle, const char *nam
     return d;
 }
 
-static void know_login(struct device *d)
+void device_know_login(struct device *d)
 {
     static const char digits[] = "0123456789abcdef";
     const struct dev_id *dev = client_dev(d->client);
@@ -314,7 +352,7 @@ wax_rc device_start(struct device *d)
     d->env.vault = d->vault;
     wax_rc rc = client_open(&d->env, &d->client);
     if (rc == WAX_OK)
-        know_login(d);
+        device_know_login(d);
     return rc;
 }
 
@@ -325,111 +363,9 @@ wax_rc device_register(struct device *d)
 
     if (rc != WAX_OK)
         return rc;
-    know_login(d);
+    device_know_login(d);
     rc = client_register_publish(d->client, "");
     return rc == WAX_OK ? client_login(d->client) : rc;
-}
-
-/* --- Linking: both sides in threads of their own, one running at a time --- */
-
-struct pair {
-    struct world *w;
-    struct device *old, *fresh;
-    char code[65], digits[7];
-    bool mistype;
-    wax_rc rc[2];
-};
-
-static void on_code(void *ctx, const char text[65])
-{
-    memcpy(((struct pair *)ctx)->code, text, 65);
-}
-static void on_digits(void *ctx, const char digits[7], const char *handle)
-{
-    (void)handle;
-    memcpy(((struct pair *)ctx)->digits, digits, 7);
-}
-static int type_digits(void *ctx, const char *name, char digits[7])
-{
-    struct pair *p = ctx;
-
-    (void)name;
-    for (int i = 0; !p->digits[0] && i < 100; i++)
-        turn_give(p->w->turns);
-    memcpy(digits, p->digits, 7);
-    if (p->mistype)
-        digits[5] = digits[5] == '0' ? '1' : '0';
-    return 0;
-}
-static bool pause_turn(void *ctx, unsigned ms)
-{
-    struct pair *p = ctx;
-
-    p->w->now += ms;
-    turn_give(p->w->turns);
-    return true;
-}
-
-static struct client_link_ui pair_ui(struct pair *p)
-{
-    return (struct client_link_ui){on_code, on_digits, type_digits, pause_turn, p};
-}
-
-static void turn_over(struct world *w)
-{
-    w->turns->over[my_turn] = true;
-    w->turns->whose = 1 - my_turn;
-    (void)pthread_cond_broadcast(&w->turns->changed);
-    (void)pthread_mutex_unlock(&w->turns->lock);
-}
-
-static void *run_fresh(void *ctx)
-{
-    struct pair *p = ctx;
-    struct client_link_ui ui = pair_ui(p);
-
-    my_turn = 0;
-    (void)pthread_mutex_lock(&p->w->turns->lock);
-    turn_wait(p->w->turns);
-    p->rc[0] = client_link_new(&p->fresh->env, p->old->handle, p->fresh->name, &ui,
-                               p->w->now + 300000, &p->fresh->client);
-    if (p->rc[0] == WAX_OK)
-        know_login(p->fresh);
-    turn_over(p->w);
-    return NULL;
-}
-
-static void *run_old(void *ctx)
-{
-    struct pair *p = ctx;
-    struct client_link_ui ui = pair_ui(p);
-    struct dev_id dev;
-
-    my_turn = 1;
-    (void)pthread_mutex_lock(&p->w->turns->lock);
-    turn_wait(p->w->turns);
-    for (int i = 0; !p->code[0] && i < 100; i++)
-        turn_give(p->w->turns);
-    turn_give(p->w->turns); /* the first record is posted */
-    turn_give(p->w->turns);
-    p->rc[1] = client_link_approve(p->old->client, p->code, &ui, p->w->now + 300000, &dev);
-    turn_over(p->w);
-    return NULL;
-}
-
-wax_rc device_link(struct device *old, struct device *fresh, bool mistype)
-{
-    struct turns t = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct pair p = {.w = old->w, .old = old, .fresh = fresh, .mistype = mistype};
-    pthread_t a, b;
-
-    old->w->turns = &t;
-    if (pthread_create(&a, NULL, run_fresh, &p) != 0 || pthread_create(&b, NULL, run_old, &p) != 0)
-        abort();
-    (void)pthread_join(a, NULL);
-    (void)pthread_join(b, NULL);
-    old->w->turns = NULL;
-    return p.rc[1] != WAX_OK ? p.rc[1] : p.rc[0];
 }
 
 /* --- Sending and receiving --- */
@@ -492,17 +428,21 @@ wax_rc device_receive(struct device *d)
         return rc;
     if (world_chance(d->w, d->w->faults.lose_request))
         return WAX_E_NET;
+    late_arrive(d->w);
     ask(d->w, d, "GET", CLIENT_MAILBOX_PATH, BYTES(NULL, 0), &f);
     size_t n = f.body.n;
     if (world_chance(d->w, d->w->faults.lose_reply) && n) /* the stream is cut at any byte */
         n = world_random(d->w) % n;
-    if (!f.ended) {
-        const struct http_handler *h = server_handler(d->w->server);
-        h->gone(h->ctx, &f.r);
+    ask_over(d->w, &f);
+    rc = f.status == 200 ? WAX_OK : f.status == 401 ? WAX_E_DENIED : WAX_E_NET;
+    if (rc == WAX_OK && world_chance(d->w, d->w->faults.redeliver))
+        rc = take_stream(d, buf_view(&d->taken), &acks); /* what it had before, once more */
+    if (rc == WAX_OK)
+        rc = take_stream(d, BYTES(f.body.p, n), &acks);
+    if (rc == WAX_OK) {
+        buf_reset(&d->taken);
+        buf_bytes(&d->taken, BYTES(f.body.p, n));
     }
-    rc = f.status == 200   ? take_stream(d, BYTES(f.body.p, n), &acks)
-         : f.status == 401 ? WAX_E_DENIED
-                           : WAX_E_NET;
     buf_done(&f.body);
     if (rc == WAX_OK)
         rc = client_retry_waiting(d->client, &acks);
@@ -535,4 +475,12 @@ unsigned device_count(struct device *d, const char *text)
 
     MUST(client_history_each(d->client, NULL, count_one, &c));
     return c.n;
+}
+
+wax_rc device_restore(struct device *d, struct vault_disk *copy)
+{
+    device_stop(d);
+    vault_disk_free(d->disk);
+    d->disk = copy;
+    return device_start(d);
 }

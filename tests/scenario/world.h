@@ -25,12 +25,23 @@ struct device {
     struct point login; /* DTK as the carrier sees it */
     bool has_login;
     char dev_hex[33];
-    uint64_t skew; /* its clock is that much ahead, mod 2^64 */
+    struct buf taken; /* the mailbox stream it took last */
+    uint64_t skew;    /* its clock is that much ahead, mod 2^64 */
     struct wall_clock clock;
 };
 
 struct faults { /* of a thousand */
     unsigned lose_request, lose_reply, repeat, crash_request, crash_vault, server_crash;
+    unsigned late;          /* a request comes (again) after later ones */
+    unsigned redeliver;     /* frames taken already come again */
+    unsigned crash_between; /* the server dies between two steps of its store */
+};
+
+#define WORLD_LATE 4
+struct late {
+    struct device *from; /* NULL: none */
+    char method[8], path[512];
+    struct buf body;
 };
 
 struct world {
@@ -46,9 +57,16 @@ struct world {
     uint64_t steps, n_faults;
     /* Two devices that talk at the same time (linking) take turns at every request. */
     struct turns *turns;
+    struct late late[WORLD_LATE];
+    unsigned server_life; /* counts its restarts */
+    /* Hears of each content that the server has taken (NULL: nobody). */
+    void (*accepted)(void *ctx, const struct hash32 *com);
+    void *accepted_ctx;
 };
 
 void world_init(struct world *w, uint64_t seed);
+/* The turn of the other one of two that link. */
+void turn_pass(struct world *w);
 void world_done(struct world *w);
 uint64_t world_random(struct world *w); /* 64 bits from the seed */
 bool world_chance(struct world *w, unsigned of_thousand);
@@ -62,6 +80,9 @@ struct device *world_device(struct world *w, const char *handle, const char *nam
 /* Opens vault and client anew, as after a crash. WAX_E_NOTFOUND: no account there. */
 wax_rc device_start(struct device *d);
 void device_stop(struct device *d);
+void device_know_login(struct device *d); /* what the carrier shows of it */
+/* Another disk in its place; the old one is gone. The device starts again. */
+wax_rc device_restore(struct device *d, struct vault_disk *copy);
 wax_rc device_register(struct device *d);
 /* Links `fresh` to the account of `old`, who types the digits (wrong ones when mistype). */
 wax_rc device_link(struct device *old, struct device *fresh, bool mistype);
