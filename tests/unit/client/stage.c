@@ -1,0 +1,107 @@
+#include "stage.h"
+
+#include <stdlib.h>
+
+void ok(wax_rc rc)
+{
+    if (rc != WAX_OK)
+        fail_msg("%s", rc_text(rc));
+}
+
+static wax_rc wire_request(void *ctx, const char *method, const char *path, struct bytes body,
+                           struct transport_reply *reply)
+{
+    struct wire *w = ctx;
+
+    w->calls++;
+    w->dead = w->dead || w->calls == w->die_before;
+    if (w->dead)
+        return WAX_E_CANCELLED;
+    wax_rc rc = w->real.request(w->real.ctx, method, path, body, reply);
+    if (w->calls == w->die_after) {
+        w->dead = true;
+        reply_done(reply);
+        return WAX_E_CANCELLED;
+    }
+    if (rc == WAX_OK && w->change)
+        w->change(w, method, path, reply);
+    return rc;
+}
+
+void stage_tap(struct stage *s, struct device *d)
+{
+    s->wire = (struct wire){.real = d->transport};
+    d->transport = (struct transport){wire_request, &s->wire};
+}
+
+void stage_untap(struct stage *s, struct device *d) { d->transport = s->wire.real; }
+
+void stage_open(struct stage *s, bool linked)
+{
+    *s = (struct stage){0};
+    world_init(&s->w, 11);
+    s->ann = world_device(&s->w, ANN, "phone");
+    s->bob = world_device(&s->w, BOB, "phone");
+    ok(device_register(s->ann));
+    ok(device_register(s->bob));
+    if (linked) {
+        s->ann2 = world_device(&s->w, ANN, "laptop");
+        s->bob2 = world_device(&s->w, BOB, "desk");
+        ok(device_link(s->ann, s->ann2, false));
+        ok(device_link(s->bob, s->bob2, false));
+    }
+}
+
+void stage_close(struct stage *s) { world_done(&s->w); }
+
+void say(struct device *d, const char *to, const char *text)
+{
+    struct hash32 com;
+
+    ok(device_send(d, to, text, &com));
+    ok(client_flush(d->client, NULL, NULL));
+}
+
+void all_receive(struct stage *s)
+{
+    struct device *all[] = {s->ann, s->ann2, s->bob, s->bob2};
+
+    for (int i = 0; i < 8; i++)
+        if (all[i % 4] && all[i % 4]->client)
+            ok(device_receive(all[i % 4]));
+}
+
+static unsigned count(struct device *d, enum item_type type, const char *kind)
+{
+    uint64_t seq = 0;
+    unsigned n = 0;
+
+    for (;;) {
+        struct item it = {0};
+        enum item_shown shown;
+        if (client_event_next(d->client, seq, SHOWN_DONE + 1, &seq, &shown, &it) != WAX_OK)
+            return n;
+        n += it.type == type && (!kind || strcmp(it.kind, kind) == 0);
+        item_done(&it);
+    }
+}
+
+unsigned alerts(struct device *d, const char *kind) { return count(d, ITEM_ALERT, kind); }
+unsigned events(struct device *d, enum item_type type) { return count(d, type, NULL); }
+
+unsigned waiting(struct device *d)
+{
+    unsigned n = 0;
+
+    ok(client_outbox_count(d->client, &n));
+    return n;
+}
+
+struct pin *pinned(struct device *d, const char *handle)
+{
+    struct pin *pin = calloc(1, sizeof *pin);
+
+    assert_non_null(pin);
+    ok(client_pin_by_handle(d->client, handle, pin));
+    return pin;
+}
