@@ -70,7 +70,7 @@ static void post(struct world *w, size_t a, size_t b, bool force)
 {
     struct letter_how how = {.force_init = force};
     struct post p = {.a = a, .b = b};
-    char text[32];
+    char text[80];
 
     snprintf(text, sizeof text, "%zu to %zu, no. %zu", a, b, w->mail.n);
     assert_ok(letter_seal(&w->dev[a], &w->dev[b], text, w->now, &how, &p.l));
