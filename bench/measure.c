@@ -9,7 +9,6 @@
 #define ROUND_NS 2000000.0
 #define ROUNDS_MIN 9
 #define ROUNDS_MAX 2000
-#define QUIET 0.1 /* of the rounds were hardly disturbed by others (caches, shared cores) */
 
 void die(const char *what)
 {
@@ -105,6 +104,6 @@ void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_v
         values[n] = run(w->subject, w->ctx, n_value) / (double)n_value;
         n++;
     }
-    *ret_floor = quantile(floors, n, QUIET) / 1000;
-    *ret_value = quantile(values, n, QUIET) / 1000;
+    *ret_floor = quantile(floors, n, 0) / 1000;
+    *ret_value = quantile(values, n, 0) / 1000;
 }

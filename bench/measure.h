@@ -30,7 +30,8 @@ struct work {
     void *ctx;
 };
 /* Processor time of one call each, in µs: of rounds of about 2 ms, alternating, for about `ms`
- * together, the tenth percentile each. */
+ * together, the quickest of each: the one that others on the machine disturbed least (they
+ * take the caches, not only the processor). */
 void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_value);
 
 /* The median; sorts v. */
