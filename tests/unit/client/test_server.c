@@ -132,6 +132,7 @@ static void foreign_account(const char *handle, struct buf *ret)
     world_init(w, 99);
     struct device *x = world_device(w, handle, "impostor");
     ok(device_register(x));
+    ok(device_link(x, world_device(w, handle, "second"), false)); /* as many versions as here */
     (void)snprintf(path, sizeof path, "/v1/directory/%s?version=0", handle);
     assert_int_equal(world_request(w, x, "GET", path, BYTES(NULL, 0), ret), 200);
     world_done(w);
