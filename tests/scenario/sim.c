@@ -1,76 +1,104 @@
 /* scenario SEED | --seeds A..B [--steps N]: random conversations over a network, disk and server
- * that fail, from a seed; at the end everything heals and a ledger decides: each message that
- * its sender holds is in the history of every device concerned, once, in its sender's order,
- * and nothing was unreadable. Exit 0 only when it is clean. */
+ * that fail, from a seed; at the end everything heals and a ledger decides (ledger.c). What kinds
+ * of trouble there are beside the usual ones is the seed's profile, seed % PROFILES. Exit 0 only
+ * when it is clean. */
+#include "sim.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "world.h"
 
-#define ACCOUNTS 3
-#define DEVICES 6
-#define CHAINS (DEVICES * ACCOUNTS) /* a sender device in a conversation */
 #define HEAL_ROUNDS 40
 
-struct totals {
-    uint64_t seeds, steps, faults, sent, lost, doubled, order, alerts, stuck;
-};
+const char *const sim_handles[ACCOUNTS] = {"ann@example.org", "bob@example.org",
+                                           "carol@example.org"};
+static const char *const profiles[PROFILES] = {"plain",  "clocks",  "devices", "old copy",
+                                               "expiry", "network", "full",    "store"};
 
-static const char *const handles[ACCOUNTS] = {"ann@example.org", "bob@example.org",
-                                              "carol@example.org"};
-
-/* What went wrong is said with its seed, so that it can be run again. */
-static void complain(const struct world *w, uint64_t *counter, const char *what,
-                     const struct device *d, const char *text)
+void sim_complain(const struct sim *s, uint64_t *counter, const char *what, const struct device *d,
+                  const char *text)
 {
     (*counter)++;
-    printf("seed %llu: %s at %s/%s: %s\n", (unsigned long long)w->seed, what, d->handle, d->name,
-           text);
+    printf("seed %llu (%s): %s at %s/%s: %s\n", (unsigned long long)s->w.seed, profiles[s->profile],
+           what, d->handle, d->name, text);
 }
 
-static void revive(struct device *d)
+bool sim_revive(struct sim *s, size_t i)
 {
-    for (int i = 0; i < 100; i++)
+    struct device *d = &s->w.devices[i];
+
+    for (int k = 0; k < 100; k++)
         if (device_start(d) == WAX_OK)
-            return;
-    fprintf(stderr, "%s/%s does not start any more\n", d->handle, d->name);
+            return true;
+    fprintf(stderr, "seed %llu: %s/%s does not start any more\n", (unsigned long long)s->w.seed,
+            d->handle, d->name);
     abort();
 }
 
-/* After a failed operation: a crash restarts the device, a broken disk write too (the process dies
- * of it), anything else goes on. */
-static void after(struct device *d, wax_rc rc)
+void sim_after(struct sim *s, size_t i, wax_rc rc)
 {
+    struct device *d = &s->w.devices[i];
+
+    if (rc == WAX_E_DENIED && s->life[i].maybe_revoked) {
+        s->life[i].active = false;
+        d->revoked = true;
+    }
     if (d->crashed || rc == WAX_E_IO || rc == WAX_E_CANCELLED)
-        revive(d);
+        (void)sim_revive(s, i);
 }
 
-static void arm(struct world *w, struct device *d)
+void sim_send(struct sim *s, size_t i, const char *to)
 {
-    if (world_chance(w, w->faults.crash_vault))
-        vault_memory_fail(d->disk, 1 + (unsigned)(world_random(w) % 40), WAX_E_IO);
-}
-
-static void step(struct world *w, unsigned *counter)
-{
-    struct device *d = &w->devices[world_random(w) % DEVICES];
-    char text[64];
+    struct device *d = &s->w.devices[i];
+    char text[96];
     struct hash32 com;
+
+    (void)snprintf(text, sizeof text, "%s/%s %u", d->handle, d->name, ++s->counter);
+    sim_after(s, i, device_send(d, to, text, &com));
+}
+
+struct letter *sim_letter(struct sim *s, const struct hash32 *com)
+{
+    struct letter *l = (void *)s->letters.p;
+
+    for (size_t i = 0; i < s->letters.n / sizeof *l; i++)
+        if (ID_EQ(&l[i].com, com))
+            return &l[i];
+    return NULL;
+}
+
+static void accepted(void *ctx, const struct hash32 *com)
+{
+    struct sim *s = ctx;
+    struct letter fresh = {.com = *com, .first = s->w.now, .last = s->w.now};
+    struct letter *l = sim_letter(s, com);
+
+    if (l)
+        l->last = s->w.now;
+    else
+        buf_add(&s->letters, &fresh, sizeof fresh);
+}
+
+static void step(struct sim *s)
+{
+    struct world *w = &s->w;
+    size_t i = world_random(w) % w->n_devices;
+    struct device *d = &w->devices[i];
     wax_rc rc = WAX_OK;
 
-    arm(w, d);
+    if (!s->life[i].active)
+        return;
+    if (world_chance(w, w->faults.crash_vault))
+        vault_memory_fail(d->disk, 1 + (unsigned)(world_random(w) % 40), WAX_E_IO);
     switch (world_random(w) % 8) {
     case 0:
     case 1:
-    case 2: {
-        size_t to = world_random(w) % ACCOUNTS;
-        (void)snprintf(text, sizeof text, "%s/%s %u", d->handle, d->name, ++*counter);
-        rc = device_send(d, handles[to], text, &com);
+    case 2:
+        sim_send(s, i, sim_handles[world_random(w) % ACCOUNTS]);
         break;
-    }
     case 3:
     case 4:
         rc = client_flush(d->client, NULL, NULL);
@@ -82,174 +110,127 @@ static void step(struct world *w, unsigned *counter)
     default:
         world_pass(w, world_random(w) % 3600000);
     }
-    after(d, rc);
+    sim_after(s, i, rc);
     vault_memory_fail(d->disk, 0, WAX_OK);
+    if (s->profile != PLAIN)
+        sim_event(s);
 }
 
-static void heal(struct world *w, struct totals *t)
+unsigned sim_round(struct sim *s)
 {
     unsigned left = 0;
 
-    w->faults = (struct faults){0};
+    world_pass(&s->w, 61000);
+    for (size_t i = 0; i < s->w.n_devices; i++) {
+        struct device *d = &s->w.devices[i];
+        unsigned n = 0;
+        if (!s->life[i].active || !sim_revive(s, i))
+            continue;
+        wax_rc rc = client_flush(d->client, NULL, NULL), rc2 = device_receive(d);
+        sim_after(s, i, rc2);
+        if (!s->life[i].active)
+            continue;
+        if (client_outbox_count(d->client, &n) != WAX_OK || rc != WAX_OK || rc2 != WAX_OK)
+            n++;
+        left += n;
+    }
+    return left;
+}
+
+static void heal(struct sim *s)
+{
+    unsigned left = 0;
+
+    s->w.faults = (struct faults){0};
     for (int round = 0; round < HEAL_ROUNDS; round++) {
-        left = 0;
-        world_pass(w, 61000);
-        for (size_t i = 0; i < DEVICES; i++) {
-            struct device *d = &w->devices[i];
-            unsigned n = 0;
-            revive(d);
-            wax_rc rc = client_flush(d->client, NULL, NULL);
-            wax_rc rc2 = device_receive(d);
-            if (client_outbox_count(d->client, &n) != WAX_OK || rc != WAX_OK || rc2 != WAX_OK)
-                n++;
-            left += n;
-        }
+        left = sim_round(s);
         if (left == 0 && round > 3)
             return;
     }
-    t->stuck += left;
-    printf("seed %llu: %u messages or devices are stuck\n", (unsigned long long)w->seed, left);
+    s->t->stuck += left;
+    printf("seed %llu (%s): %u messages or devices are stuck\n", (unsigned long long)s->w.seed,
+           profiles[s->profile], left);
 }
 
-/* --- The ledger --- */
-
-struct view {
-    struct world *w;
-    struct device *d;
-    struct totals *t;
-    struct {
-        char sender[96];
-        unsigned n;
-    } last[CHAINS];
-    struct buf texts; /* each with its NUL */
-};
-
-static bool read_one(void *ctx, uint64_t order, const struct item *it)
+/* Half of them within the hour of which nobody is told, the others up to 25 h. */
+static uint64_t some_skew(struct world *w)
 {
-    struct view *v = ctx;
-    char text[96];
-    unsigned n;
+    uint64_t off = 60000 * (1 + world_random(w) % (world_chance(w, 500) ? 58 : 1500));
 
-    (void)order;
-    if (it->type != ITEM_MESSAGE || it->text.n >= sizeof text)
-        return true;
-    memcpy(text, it->text.p, it->text.n);
-    text[it->text.n] = 0;
-    for (const char *p = (const char *)v->texts.p; p && p < (const char *)v->texts.p + v->texts.n;
-         p += strlen(p) + 1)
-        if (strcmp(p, text) == 0)
-            complain(v->w, &v->t->doubled, "shown twice", v->d, text);
-    buf_add(&v->texts, text, it->text.n + 1);
-    char *space = strrchr(text, ' ');
-    n = (unsigned)strtoul(space + 1, NULL, 10);
-    *space = 0;
-    (void)strncat(text, "→", sizeof text - strlen(text) - 1);
-    (void)strncat(text, it->conversation, sizeof text - strlen(text) - 1);
-    for (size_t i = 0; i < CHAINS; i++) {
-        if (v->last[i].sender[0] && strcmp(v->last[i].sender, text) != 0)
-            continue;
-        if (v->last[i].n >= n)
-            complain(v->w, &v->t->order, "out of order", v->d, text);
-        (void)snprintf(v->last[i].sender, sizeof v->last[i].sender, "%s", text);
-        v->last[i].n = n;
-        break;
-    }
-    return true;
+    return world_chance(w, 500) ? off : 0 - off;
 }
 
-struct sent {
-    struct world *w;
-    struct device *from;
-    struct totals *t;
-};
-
-static bool sent_one(void *ctx, uint64_t order, const struct item *it)
-{
-    struct sent *s = ctx;
-    char text[96];
-
-    (void)order;
-    if (it->type != ITEM_MESSAGE || it->text.n >= sizeof text ||
-        !ID_EQ(&it->device, client_dev(s->from->client)))
-        return true;
-    memcpy(text, it->text.p, it->text.n);
-    text[it->text.n] = 0;
-    s->t->sent++;
-    for (size_t i = 0; i < DEVICES; i++) {
-        struct device *d = &s->w->devices[i];
-        bool concerned = strcmp(d->handle, it->to) == 0 || strcmp(d->handle, s->from->handle) == 0;
-        if (concerned && device_count(d, text) == 0)
-            complain(s->w, &s->t->lost, "missing", d, text);
-    }
-    return true;
-}
-
-static void check_alerts(struct world *w, struct device *d, struct totals *t)
-{
-    uint64_t seq = 0;
-
-    for (;;) {
-        struct item it = {0};
-        enum item_shown shown;
-        if (client_event_next(d->client, seq, (enum item_shown)(SHOWN_DONE + 1), &seq, &shown,
-                              &it) != WAX_OK)
-            return;
-        if (it.type == ITEM_ALERT && strcmp(it.kind, "new_device") != 0)
-            complain(w, &t->alerts, it.kind, d, it.klass);
-        item_done(&it);
-    }
-}
-
-static void ledger(struct world *w, struct totals *t)
-{
-    for (size_t i = 0; i < DEVICES; i++) {
-        struct device *d = &w->devices[i];
-        struct view v = {.w = w, .d = d, .t = t};
-        struct sent s = {w, d, t};
-        if (client_history_each(d->client, NULL, read_one, &v) != WAX_OK ||
-            client_history_each(d->client, NULL, sent_one, &s) != WAX_OK)
-            abort();
-        buf_done(&v.texts);
-        check_alerts(w, d, t);
-    }
-}
-
-static void set_up(struct world *w)
+static void set_up(struct sim *s)
 {
     static const char *const names[2] = {"phone", "laptop"};
+    struct world *w = &s->w;
 
-    for (size_t i = 0; i < DEVICES; i++)
-        (void)world_device(w, handles[i / 2], names[i % 2]);
-    for (size_t i = 0; i < DEVICES; i += 2)
-        if (device_register(&w->devices[i]) != WAX_OK ||
-            device_link(&w->devices[i], &w->devices[i + 1], false) != WAX_OK)
+    for (size_t i = 0; i < DEVICES; i++) {
+        (void)world_device(w, sim_handles[i / 2], names[i % 2]);
+        s->life[i].active = true;
+    }
+    for (size_t i = 0; i < DEVICES; i += 2) {
+        wax_rc rc = device_register(&w->devices[i]);
+        if (s->profile == CLOCKS)
+            for (size_t k = i; k < i + 2; k++)
+                w->devices[k].skew = some_skew(w);
+        if (rc == WAX_OK)
+            rc = device_link(&w->devices[i], &w->devices[i + 1], false);
+        if (rc != WAX_OK) {
+            fprintf(stderr, "seed %llu: set-up of %s: %s\n", (unsigned long long)w->seed,
+                    w->devices[i].handle, rc_text(rc));
             abort();
+        }
+    }
+}
+
+static void set_faults(struct sim *s)
+{
+    struct faults *f = &s->w.faults;
+
+    *f = (struct faults){.lose_request = 40,
+                         .lose_reply = 60,
+                         .repeat = 40,
+                         .crash_request = 15,
+                         .crash_vault = 60,
+                         .server_crash = 10};
+    if (s->profile == NETWORK) {
+        f->late = 60;
+        f->redeliver = 300;
+    }
+    if (s->profile == STORE)
+        f->crash_between = 60;
+    s->w.accepted = accepted;
+    s->w.accepted_ctx = s;
 }
 
 static void run(uint64_t seed, unsigned steps, struct totals *t)
 {
-    struct world *w = mem_alloc(sizeof *w);
-    unsigned counter = 0;
+    struct sim *s = mem_alloc(sizeof *s);
 
-    if (!w)
+    if (!s)
         abort();
-    world_init(w, seed);
-    set_up(w);
-    w->faults = (struct faults){.lose_request = 40,
-                                .lose_reply = 60,
-                                .repeat = 40,
-                                .crash_request = 15,
-                                .crash_vault = 60,
-                                .server_crash = 10};
+    world_init(&s->w, seed);
+    s->t = t;
+    s->profile = (enum profile)(seed % PROFILES);
+    set_up(s);
+    if (s->profile == FULL) {
+        s->w.conf.mailbox_max_count = 4 + (uint32_t)(world_random(&s->w) % 12);
+        server_reconfigure(s->w.server, &s->w.conf);
+    }
+    set_faults(s);
     for (unsigned i = 0; i < steps; i++)
-        step(w, &counter);
-    heal(w, t);
-    ledger(w, t);
+        step(s);
+    heal(s);
+    ledger_check(s);
     t->seeds++;
-    t->steps += w->steps;
-    t->faults += w->n_faults;
-    world_done(w);
-    mem_free(w);
+    t->steps += s->w.steps;
+    t->faults += s->w.n_faults;
+    for (size_t i = 0; i < WORLD_DEVICES; i++)
+        vault_disk_free(s->life[i].copy);
+    buf_done(&s->letters);
+    world_done(&s->w);
+    mem_free(s);
 }
 
 int main(int argc, char **argv)

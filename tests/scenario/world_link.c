@@ -98,7 +98,7 @@ static void *run_fresh(void *ctx)
     (void)pthread_mutex_lock(&p->w->turns->lock);
     turn_wait(p->w->turns);
     p->rc[0] = client_link_new(&p->fresh->env, p->old->handle, p->fresh->name, &ui,
-                               p->w->now + 300000, &p->fresh->client);
+                               p->w->now + p->fresh->skew + 300000, &p->fresh->client);
     if (p->rc[0] == WAX_OK)
         device_know_login(p->fresh);
     turn_over(p->w);
@@ -118,7 +118,8 @@ static void *run_old(void *ctx)
         turn_give(p->w->turns);
     turn_give(p->w->turns); /* the first record is posted */
     turn_give(p->w->turns);
-    p->rc[1] = client_link_approve(p->old->client, p->code, &ui, p->w->now + 300000, &dev);
+    p->rc[1] =
+        client_link_approve(p->old->client, p->code, &ui, p->w->now + p->old->skew + 300000, &dev);
     turn_over(p->w);
     return NULL;
 }
