@@ -246,7 +246,7 @@ static void a_notice_told_twice_is_shown_once(void **state)
     both_know_each_other(&s, false);
     ok(device_send(s.ann, BOB, "full", &com));
     stage_tap(&s, s.ann);
-    s.wire.die_after = 1; /* sealed and posted */
+    s.wire.die_after = 2; /* looked up, sealed and posted */
     assert_int_equal(client_flush(s.ann->client, NULL, NULL), WAX_E_CANCELLED);
     stage_untap(&s, s.ann);
     ok(outbox_orders(s.ann->client, &rows));

@@ -159,7 +159,10 @@ static void another_account_under_a_handle_waits_for_acceptance(void **state)
     assert_int_equal(alerts(s.ann, "identity_changed"), 1);
     assert_int_equal(client_flush(s.ann->client, NULL, NULL), WAX_E_FULL);
     assert_int_equal(device_send(s.ann, BOB, "no", &com), WAX_E_DENIED);
-    assert_int_equal(client_accept_identity(s.ann->client, BOB, old_digits), WAX_R_CONTENT);
+    ok(client_safety(s.ann->client, BOB, true, digits));
+    assert_string_not_equal(old_digits, digits);
+    digits[0] = digits[0] == '0' ? '1' : '0';
+    assert_int_equal(client_accept_identity(s.ann->client, BOB, digits), WAX_R_CONTENT);
     ok(client_safety(s.ann->client, BOB, true, digits));
     ok(client_accept_identity(s.ann->client, BOB, digits));
     /* What was written to the account given up is not sent to the new one, and not kept quiet. */
