@@ -206,9 +206,7 @@ static bool pin_row(void *ctx, struct bytes key, struct bytes value)
     struct pin *pin = mem_alloc(sizeof *pin);
     bool go_on = true;
 
-    e->rc = pin ? WAX_OK : WAX_E_NOMEM;
-    if (e->rc == WAX_OK && pin_decode(value, pin) != WAX_OK)
-        e->rc = WAX_E_DAMAGED;
+    e->rc = pin ? row_rc(pin_decode(value, pin)) : WAX_E_NOMEM;
     if (e->rc == WAX_OK && !bytes_eq(key, BYTES_OF(e->c->acct.b)))
         go_on = e->fn(e->ctx, pin);
     mem_free(pin);

@@ -58,6 +58,9 @@ wax_rc meta_put_u64(struct vault *v, const char *name, uint64_t value) WAX_MUST;
 wax_rc meta_next(struct vault *v, const char *name, uint64_t *ret) WAX_MUST; /* from 1 */
 struct bytes order_key(uint64_t order, uint8_t out[8]);
 void client_say(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What a decoder says of a row of ours: a refusal is damage here, and not the message's or the
+ * server's fault; want of memory stays what it is. */
+static inline wax_rc row_rc(wax_rc rc) { return rc_is_refusal(rc) ? WAX_E_DAMAGED : rc; }
 /* Ends a transaction: commit when rc is OK, else roll back and hand rc on. */
 wax_rc vault_finish(struct vault *v, wax_rc rc) WAX_MUST;
 /* PROTOCOL 0: expiry by the own clock; "in the future" by the later; issued and not_before by

@@ -14,7 +14,7 @@ static wax_rc prekey_get(struct client *c, const struct bundle_id *id, struct pr
     wax_rc rc = vault_get(c->env.vault, VT_PREKEY, BYTES_OF(id->b), &b);
 
     if (rc == WAX_OK)
-        rc = prekey_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        rc = row_rc(prekey_decode(buf_view(&b), ret));
     buf_done(&b);
     return rc;
 }
@@ -39,7 +39,7 @@ wax_rc client_prekey_load(struct client *c, const struct bundle_id *id, struct o
     if (rc == WAX_OK && !p.spk)
         rc = WAX_E_NOTFOUND;
     if (rc == WAX_OK)
-        rc = bundle_decode(BYTES_OF(p.record), &b) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        rc = row_rc(bundle_decode(BYTES_OF(p.record), &b));
     if (rc == WAX_OK) {
         ret->bundle_hash = p.hash;
         ret->spk = b.spk;

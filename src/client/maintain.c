@@ -128,7 +128,7 @@ static wax_rc drop_prekeys(struct client *c)
         struct bytes key = rd_lp(&r, UINT16_MAX);
         rc = vault_get(c->env.vault, VT_PREKEY, key, &b);
         if (rc == WAX_OK)
-            rc = prekey_decode(buf_view(&b), &p) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+            rc = row_rc(prekey_decode(buf_view(&b), &p));
         /* What waits unjudged, here or in another process, may be an INIT to it, and keeps it for
          * as long as anything may wait. */
         bool waits = c->n_waiting > 0 || judged < p.superseded_at + PREKEY_KEEP_MS;

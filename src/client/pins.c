@@ -15,7 +15,7 @@ wax_rc pin_load(struct client *c, const struct acct_id *acct, struct pin *ret)
     wax_rc rc = vault_get(c->env.vault, VT_PIN, BYTES_OF(acct->b), &b);
 
     if (rc == WAX_OK)
-        rc = pin_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        rc = row_rc(pin_decode(buf_view(&b), ret));
     buf_done(&b);
     return rc;
 }
@@ -283,7 +283,7 @@ wax_rc candidate_load(struct client *c, const struct pin *pin, struct pin *ret)
     if (rc == WAX_OK)
         rc = vault_get(c->env.vault, VT_META, buf_view(&name), &b);
     if (rc == WAX_OK)
-        rc = pin_decode(buf_view(&b), ret) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        rc = row_rc(pin_decode(buf_view(&b), ret));
     buf_done(&name);
     buf_done(&b);
     return rc;

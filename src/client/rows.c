@@ -211,9 +211,7 @@ wax_rc peer_load(struct client *c, const struct dev_id *dev, struct peer_session
         peer_sessions_init(ret, dev);
         rc = WAX_OK;
     } else if (rc == WAX_OK) {
-        rc = peer_sessions_decode(buf_view(&b), ret);
-        if (rc_is_refusal(rc)) /* a row of ours, not the message's fault */
-            rc = WAX_E_DAMAGED;
+        rc = row_rc(peer_sessions_decode(buf_view(&b), ret));
     }
     buf_done(&b);
     return rc;

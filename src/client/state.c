@@ -141,7 +141,7 @@ static wax_rc load_account(struct client *c)
     wax_rc rc = client_meta_get(c->env.vault, "keys", &b);
 
     if (rc == WAX_OK)
-        rc = device_keys_decode(buf_view(&b), &c->keys) == WAX_OK ? WAX_OK : WAX_E_DAMAGED;
+        rc = row_rc(device_keys_decode(buf_view(&b), &c->keys));
     buf_done(&b);
     if (rc == WAX_OK)
         rc = client_meta_get(c->env.vault, "account", &b);
