@@ -117,6 +117,24 @@ static wax_rc first_seal(struct delivery *d)
     return rc == WAX_OK ? outbox_store(c, d->order, &d->box) : rc;
 }
 
+/* The lists of devices as they stand in the vault: another process may have taken in a removal, or
+ * a change of identity, since they were read, and nothing is sealed to who is out. */
+static wax_rc still_listed(const struct delivery *d)
+{
+    const struct pin *read[2] = {&d->own, &d->peer};
+    struct pin *now = mem_alloc(sizeof *now);
+    wax_rc rc = now ? WAX_OK : WAX_E_NOMEM;
+
+    for (size_t i = 0; rc == WAX_OK && i < 2; i++) {
+        rc = pin_load(d->c, &read[i]->head.manifest.acct, now);
+        if (rc == WAX_OK && (!ID_EQ(&now->head.hash, &read[i]->head.hash) ||
+                             now->identity_changed != read[i]->identity_changed))
+            rc = WAX_E_CONFLICT;
+    }
+    mem_free(now);
+    return rc == WAX_E_NOTFOUND ? WAX_E_CONFLICT : rc;
+}
+
 static wax_rc seal_in_tx(struct delivery *d)
 {
     struct peer_sessions *s = mem_alloc(sizeof *s);
@@ -128,6 +146,8 @@ static wax_rc seal_in_tx(struct delivery *d)
     if (rc == WAX_OK && ((now.has_fanout && !d->box.has_fanout) || now.done.n != d->box.done.n))
         rc = WAX_E_CONFLICT;
     outbox_done(&now);
+    if (rc == WAX_OK)
+        rc = still_listed(d);
     if (rc == WAX_OK)
         rc = first_seal(d);
     for (size_t i = 0; rc == WAX_OK && i < d->n_targets; i++) {
