@@ -141,8 +141,8 @@ int app_args(struct app *a, int argc, char **argv, const struct option_of *own, 
     }
     int n = argc - optind;
     if (n < min || n > max)
-        return app_fail(a, WAX_EX_USAGE, "usage", "%s: too %s arguments; usage: wax %s %s",
-                        a->command, n < min ? "few" : "many", a->command, a->usage);
+        return app_fail(a, WAX_EX_USAGE, "usage", "%s: too %s arguments; see wax %s --help",
+                        a->command, n < min ? "few" : "many", a->command);
     *ret = (struct args){n, argv + optind};
     return WAX_EX_OK;
 }

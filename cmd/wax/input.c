@@ -48,7 +48,8 @@ int input_file(struct app *a, const char *what, const char *path, struct buf *li
                         rc == WAX_E_NOTFOUND ? WAX_EX_NOINPUT
                         : rc == WAX_E_TOOBIG ? WAX_EX_DATA
                                              : WAX_EX_IO,
-                        "file", "%s: read the %s from %s: %s", a->command, what, path, rc_text(rc));
+                        "file", "%s: read the %s from %s: %s; check the path", a->command, what,
+                        path, rc_text(rc));
     const uint8_t *end = line->n ? memchr(line->p, '\n', line->n) : NULL;
     if (end)
         line->n = (size_t)(end - line->p);

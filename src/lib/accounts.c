@@ -78,10 +78,10 @@ static int publish(struct wax *w, const char *admission, const char *line, struc
         return fail(err, WAX_EX_REFUSED, "handle-taken", "%s: the handle is taken; choose another",
                     what);
     if (rc == WAX_E_DENIED)
-        return fail(err, WAX_EX_REFUSED, "invite-invalid",
-                    "%s: the server does not take this invitation (%s); ask for a new one", what,
-                    client_detail(w->client)[0] ? client_detail(w->client)
-                                                : "unknown, used up or expired");
+        return fail(err, WAX_EX_REFUSED, "invite-invalid", "%s: %s", what,
+                    client_detail(w->client)[0]
+                        ? client_detail(w->client)
+                        : "the invitation is unknown, used up or expired; ask for a new one");
     if (rc == WAX_E_INVAL)
         return fail(err, WAX_EX_USAGE, "handle-invalid", "%s: the server refuses it (%s)", what,
                     client_detail(w->client));
