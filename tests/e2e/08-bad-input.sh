@@ -67,7 +67,7 @@ printf 'evil \033[31m\342\200\256 text' | w bob1 send ann@example.org >/dev/null
 w ann1 receive >"$tmp/out"
 check 'escape sequences are shown, not done' sh -c "! grep -q \"\$(printf '\\033')\" '$tmp/out' && grep -qF '\\x1b[31m' '$tmp/out'"
 j ann1 history --limit 1 >"$tmp/out"
-check 'JSON escapes bidirectional overrides' sh -c "grep -qF '\\u202e' '$tmp/out' && grep -qF '\\u001b' '$tmp/out'"
+check 'JSON escapes bidirectional overrides' sh -c "grep -qiF '\\u202e' '$tmp/out' && grep -qiF '\\u001b' '$tmp/out'"
 # The home is busy.
 flock "$tmp/ann1/outbox.lock" sleep 40 & others=$!
 sleep 0.3

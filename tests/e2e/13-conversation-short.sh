@@ -22,5 +22,5 @@ code 77 'the revoked device is out' w bob2 receive
 for d in ann1 ann2 bob1; do code 0 "status of $d" w $d status; done
 server_stop
 same 'the server ends well' 0 "$stop_rc"
-check 'no sanitizer spoke' sh -c "! grep -hE 'ERROR: AddressSanitizer|runtime error:' '$tmp/waxd.log' '$tmp'/*.err"
+check 'no sanitizer spoke' sh -c "! grep -hE 'ERROR: AddressSanitizer|runtime error:' '$tmp/waxd.log' '$tmp'/*err"
 finish

@@ -11,7 +11,8 @@ waxd=$WAX_BUILD/cmd/waxd/waxd
 tap=$WAX_BUILD/tests/e2e/tap
 # The processes forbid being traced, which the leak checker needs.
 ASAN_OPTIONS=detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
-export ASAN_OPTIONS
+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS UBSAN_OPTIONS
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/wax-e2e.XXXXXX")
 srv=$tmp/server
 db=$srv/waxd.db
