@@ -120,8 +120,6 @@ wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown
     return rc;
 }
 
-#define ALERT_QUIET_MS 3600000ULL
-
 static wax_rc raise_low(struct vault *v, uint64_t seq)
 {
     uint64_t low;

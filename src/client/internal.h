@@ -82,7 +82,8 @@ void reply_done(struct transport_reply *r);
 /* --- events.c --- */
 wax_rc event_put_item(struct vault *v, const struct item *it) WAX_MUST;
 wax_rc event_put_history(struct vault *v, uint64_t order) WAX_MUST;
-/* At most one an hour for the same kind, class and device. */
+/* At most one an hour for the same kind, class, handle and device. */
+#define ALERT_QUIET_MS 3600000ULL
 wax_rc event_put_alert(struct client *c, const struct item *alert) WAX_MUST;
 wax_rc history_load(struct vault *v, uint64_t order, struct item *ret) WAX_MUST;
 wax_rc history_store(struct vault *v, uint64_t order, const struct item *it) WAX_MUST;

@@ -8,6 +8,7 @@ struct sweep_rule {
     uint64_t keep_ms;
     uint64_t keep_rows; /* of each session, however old they are */
     bool closed_only;   /* epochs: an open one stays */
+    const char *prefix; /* of the keys; NULL: all */
 };
 
 static const struct sweep_rule rules[] = {
@@ -16,6 +17,7 @@ static const struct sweep_rule rules[] = {
     {VT_OWN_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
     {VT_EPOCH, 37, SLOTS_KEEP_MS, 0, true},
     {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
+    {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
 };
 
 struct old {
@@ -52,8 +54,8 @@ static wax_rc sweep(struct client *c, const struct sweep_rule *rule)
 {
     uint64_t now = now_own(c);
     struct old o = {.rule = rule, .limit = now > rule->keep_ms ? now - rule->keep_ms : 0};
-    wax_rc rc =
-        vault_scan(c->env.vault, rule->table, BYTES(NULL, 0), BYTES(NULL, 0), false, old_row, &o);
+    struct bytes prefix = rule->prefix ? BYTES_STR(rule->prefix) : BYTES(NULL, 0);
+    wax_rc rc = vault_scan(c->env.vault, rule->table, prefix, BYTES(NULL, 0), false, old_row, &o);
 
     if (rc == WAX_OK)
         rc = buf_rc(&o.keys);

@@ -273,7 +273,8 @@ static wax_rc connect_once(struct receiving *r)
 
     if (rc == WAX_OK)
         rc = flush_locked(r->w, NULL, NULL);
-    if (rc == WAX_E_FULL || rc == WAX_E_BUSY) /* some wait on; that is no reason not to receive */
+    /* Some wait on, or their answers make no sense: that is no reason not to receive. */
+    if (rc == WAX_E_FULL || rc == WAX_E_BUSY || rc == WAX_E_PROTO)
         rc = WAX_OK;
     return rc == WAX_OK ? stream_once(r) : rc;
 }
