@@ -16,11 +16,17 @@ static void arm(struct stage *s, struct device *d, enum where where, unsigned k)
     s->wire.die_after = where == AFTER_REQUEST ? k : 0;
 }
 
+/* How many worlds a sweep has seen (it must have got further than the first steps), and how many
+ * runs with a fault of the vault just worked, one after the other. */
+static unsigned worlds, passed;
+
 /* Whether the k-th step came at all: while it does, there is a next one to try. A fault of the
- * vault that was never reached is told by a run that just works. */
+ * vault that was never reached is told by runs that just work: three, since one may have been made
+ * good. */
 static bool was_hit(const struct stage *s, enum where where, wax_rc rc)
 {
-    return where == AT_VAULT ? rc != WAX_OK : s->wire.dead;
+    passed = rc == WAX_OK ? passed + 1 : 0;
+    return where == AT_VAULT ? passed < 3 : s->wire.dead;
 }
 
 static void again(struct stage *s, struct device *d)
@@ -31,8 +37,23 @@ static void again(struct stage *s, struct device *d)
 
 #define SWEEP(s, linked, where, k, hit)                                                            \
     for (int where = 0; where < WHERES; where++)                                                   \
-        for (unsigned k = 1, hit = 1; hit && (assert_true(k < 400), 1); stage_close(&(s)), k++)    \
+        for (unsigned k = 1, hit = 1; hit && (assert_true(k < 400), 1);                            \
+             stage_close(&(s)), k++, worlds++)                                                     \
             for (int once = (stage_open(&(s), linked), 1); once; once = 0)
+
+static int count_anew(void **state)
+{
+    (void)state;
+    worlds = passed = 0;
+    return 0;
+}
+
+static int went_far(void **state)
+{
+    (void)state;
+    print_message("%u endings\n", worlds);
+    return worlds > 20 ? 0 : -1;
+}
 
 static void a_registration_is_finished(void **state)
 {
@@ -206,12 +227,12 @@ static void a_link_is_finished_by_the_new_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_registration_is_finished),
-        cmocka_unit_test(a_message_is_sent_once),
-        cmocka_unit_test(a_message_is_taken_in_once),
-        cmocka_unit_test(a_removal_is_finished),
-        cmocka_unit_test(a_link_is_finished_by_the_old_device),
-        cmocka_unit_test(a_link_is_finished_by_the_new_device),
+        cmocka_unit_test_setup_teardown(a_registration_is_finished, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_message_is_sent_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_message_is_taken_in_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_removal_is_finished, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_old_device, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_new_device, count_anew, went_far),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
