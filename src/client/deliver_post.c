@@ -135,12 +135,28 @@ static wax_rc take_result(struct delivery *d, struct post *p, const Wax__V1__Dev
                         : rc;
 }
 
+/* A notice about it comes up to two weeks after the server took it, however long it had waited
+ * here before: own fanout → com counts from now (4.8). */
+static wax_rc renew_fanout(struct delivery *d)
+{
+    uint8_t key[32], value[40];
+
+    if (!d->box.has_fanout)
+        return WAX_OK;
+    memcpy(value, d->box.com.b, 32);
+    put_u64(value + 32, now_own(d->c));
+    return vault_put(d->c->env.vault, VT_FANOUT, fanout_key(&d->c->keys.dev, &d->box.fanout, key),
+                     BYTES_OF(value));
+}
+
 static wax_rc finish_in_tx(struct delivery *d)
 {
     struct vault *v = d->c->env.vault;
     uint8_t key[8];
     wax_rc rc = finish_history(d);
 
+    if (rc == WAX_OK)
+        rc = renew_fanout(d);
     if (rc == WAX_OK)
         rc = vault_del(v, VT_OUTBOX, order_key(d->order, key));
     return rc == WAX_OK ? vault_del_prefix(v, VT_SEALED, order_key(d->order, key)) : rc;
