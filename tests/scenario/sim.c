@@ -1,7 +1,7 @@
-/* scenario SEED | --seeds A..B [--steps N]: random conversations over a network, disk and server
- * that fail, from a seed; at the end everything heals and a ledger decides (ledger.c). What kinds
- * of trouble there are beside the usual ones is the seed's profile, seed % PROFILES. Exit 0 only
- * when it is clean. */
+/* scenario SEED | --seeds A..B | --file FILE [--steps N]: random conversations over a network, disk
+ * and server that fail, from a seed; at the end everything heals and a ledger decides (ledger.c).
+ * What kinds of trouble there are beside the usual ones is the seed's profile, seed % PROFILES.
+ * Exit 0 only when it is clean. */
 #include "sim.h"
 
 #include <stdio.h>
@@ -60,6 +60,15 @@ void sim_send(struct sim *s, size_t i, const char *to)
     sim_after(s, i, device_send(d, to, text, &com));
 }
 
+static wax_rc sim_receive(struct sim *s, size_t i)
+{
+    wax_rc rc = device_receive(&s->w.devices[i]);
+
+    if (rc == WAX_OK)
+        buf_u64(&s->life[i].connects, s->w.now);
+    return rc;
+}
+
 struct letter *sim_letter(struct sim *s, const struct hash32 *com)
 {
     struct letter *l = (void *)s->letters.p;
@@ -105,7 +114,7 @@ static void step(struct sim *s)
         break;
     case 5:
     case 6:
-        rc = device_receive(d);
+        rc = sim_receive(s, i);
         break;
     default:
         world_pass(w, world_random(w) % 3600000);
@@ -126,7 +135,7 @@ unsigned sim_round(struct sim *s)
         unsigned n = 0;
         if (!s->life[i].active || !sim_revive(s, i))
             continue;
-        wax_rc rc = client_flush(d->client, NULL, NULL), rc2 = device_receive(d);
+        wax_rc rc = client_flush(d->client, NULL, NULL), rc2 = sim_receive(s, i);
         sim_after(s, i, rc2);
         if (!s->life[i].active)
             continue;
@@ -226,17 +235,35 @@ static void run(uint64_t seed, unsigned steps, struct totals *t)
     t->seeds++;
     t->steps += s->w.steps;
     t->faults += s->w.n_faults;
-    for (size_t i = 0; i < WORLD_DEVICES; i++)
+    for (size_t i = 0; i < WORLD_DEVICES; i++) {
         vault_disk_free(s->life[i].copy);
+        buf_done(&s->life[i].connects);
+    }
     buf_done(&s->letters);
     world_done(&s->w);
     mem_free(s);
+}
+
+/* One seed a line, then a comment. */
+static bool run_file(const char *path, unsigned steps, struct totals *t)
+{
+    char line[256];
+    FILE *f = fopen(path, "r");
+
+    if (!f)
+        return false;
+    while (fgets(line, sizeof line, f))
+        if (line[0] >= '0' && line[0] <= '9')
+            run(strtoull(line, NULL, 10), steps, t);
+    bool good = !ferror(f);
+    return fclose(f) == 0 && good;
 }
 
 int main(int argc, char **argv)
 {
     struct totals t = {0};
     uint64_t from = 1, to = 1, steps = 150;
+    const char *file = NULL;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
@@ -248,14 +275,20 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc &&
                    parse_u64(argv[i + 1], &steps) == WAX_OK) {
             i++;
+        } else if (strcmp(argv[i], "--file") == 0 && i + 1 < argc) {
+            file = argv[++i];
         } else if (parse_u64(argv[i], &from) == WAX_OK) {
             to = from;
         } else {
-            fprintf(stderr, "usage: scenario SEED | --seeds A..B [--steps N]\n");
+            fprintf(stderr, "usage: scenario SEED | --seeds A..B | --file FILE [--steps N]\n");
             return 64;
         }
     }
-    for (uint64_t s = from; s <= to; s++)
+    if (file && !run_file(file, (unsigned)steps, &t)) {
+        fprintf(stderr, "%s cannot be read\n", file);
+        return 66;
+    }
+    for (uint64_t s = from; !file && s <= to; s++)
         run(s, (unsigned)steps, &t);
     printf("seeds %llu, steps %llu, faults %llu, sent %llu, lost %llu, doubled %llu, out of order "
            "%llu, alerts %llu, stuck %llu\n",

@@ -32,6 +32,7 @@ struct life {
     uint64_t link_begun, listed;  /* listed: surely on the list from then on; 0: from the start */
     uint64_t copied, gone_before; /* old copy: of what was accepted in between, it may lack any */
     struct vault_disk *copy;
+    struct buf connects; /* when it took its mailbox, 8 bytes each */
 };
 
 struct letter {
