@@ -6,7 +6,7 @@ packages="build-essential meson ninja-build pkg-config git ca-certificates
  libprotobuf-c-dev libprotobuf-dev protobuf-c-compiler protobuf-compiler libqrencode-dev libjansson-dev
  libinih-dev zlib1g-dev scdoc
  libcmocka-dev clang clang-format libclang-rt-dev valgrind universal-ctags curl jq sqlite3 openssl
- procps tcpdump debootstrap"
+ procps debootstrap"
 
 stamp() { printf '%s/.cache/setup-%s' "$top" "$(cat "$top/tools/dev-lib.sh" "$top/package.json" | cksum | cut -d' ' -f1)"; }
 
