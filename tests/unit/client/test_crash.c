@@ -224,11 +224,52 @@ static void a_link_is_finished_by_the_new_device(void **state)
     link_sweep(false);
 }
 
+/* PROTOCOL 4.6: the sealed copy goes with the sessions, the message does not, and since it keeps
+ * its fanout id the server knows it again. */
+static void an_old_copy_with_a_sealed_message_sends_it_once(void **state)
+{
+    struct stage s;
+    struct hash32 com;
+
+    (void)state;
+    stage_open(&s, false);
+    say(s.ann, BOB, "hello");
+    all_receive(&s);
+    ok(device_send(s.ann, BOB, "pending", &com));
+    stage_tap(&s, s.ann);
+    s.wire.die_before = 2; /* looked up and sealed, not posted */
+    assert_int_equal(client_flush(s.ann->client, NULL, NULL), WAX_E_CANCELLED);
+    struct vault_disk *copy = vault_disk_copy(s.ann->disk);
+    again(&s, s.ann);
+    ok(client_flush(s.ann->client, NULL, NULL));
+    say(s.ann, BOB, "more");
+    device_stop(s.ann);
+    vault_disk_free(s.ann->disk);
+    s.ann->disk = copy;
+    ok(device_start(s.ann));
+    assert_int_equal(waiting(s.ann), 1);
+    assert_int_equal(client_outbox_cancel(s.ann->client, (const struct msg_id *)com.b),
+                     WAX_E_DENIED); /* sealed: a copy may be out */
+    ok(client_flush(s.ann->client, NULL, NULL));
+    assert_int_equal(alerts(s.ann, "restored"), 1);
+    assert_int_equal(waiting(s.ann), 0);
+    say(s.ann, BOB, "anew");
+    ok(device_receive(s.bob));
+    assert_int_equal(device_count(s.bob, "pending"), 1);
+    assert_int_equal(device_count(s.bob, "more"), 1);
+    assert_int_equal(device_count(s.bob, "anew"), 1);
+    say(s.bob, ANN, "heard");
+    ok(device_receive(s.ann));
+    assert_int_equal(device_count(s.ann, "heard"), 1);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_registration_is_finished, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_message_is_sent_once, count_anew, went_far),
+        cmocka_unit_test(an_old_copy_with_a_sealed_message_sends_it_once),
         cmocka_unit_test_setup_teardown(a_message_is_taken_in_once, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_removal_is_finished, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_old_device, count_anew, went_far),
