@@ -8,11 +8,20 @@ static mem_fault_fn fault;
 
 void mem_set_fault(mem_fault_fn fn) { fault = fn; }
 
+/* Up to here glibc keeps freed blocks of a thread at hand, for malloc but not for calloc: a
+ * server that parses small requests would spend a third of its time in the allocator. */
+#define SMALL 1024
+
 void *mem_alloc(size_t n)
 {
     if (fault && fault(n))
         return NULL;
-    return calloc(1, n ? n : 1);
+    if (n > SMALL)
+        return calloc(1, n);
+    void *p = malloc(n ? n : 1);
+    if (p)
+        memset(p, 0, n);
+    return p;
 }
 
 void *mem_calloc(size_t count, size_t size)

@@ -68,25 +68,28 @@ WRAP(kem_encaps,
 WRAP(kem_decaps, (enum kem_set set, const struct seed64 *s, struct bytes ct, struct key32 *r),
      (set, s, ct, r))
 
-/* Blocks of base/mem.h (calloc) still held. */
+/* Blocks of base/mem.h (malloc and calloc) still held. */
 static long live;
+void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void __real_free(void *p);
+void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void __wrap_free(void *p);
 static bool counting;
 static void *seen[4096];
 
-void *__wrap_calloc(size_t n, size_t size)
+static void *count(void *p)
 {
-    void *p = __real_calloc(n, size);
-
     if (counting && p) {
         assert_true(live < 4096);
         seen[live++] = p;
     }
     return p;
 }
+
+void *__wrap_malloc(size_t n) { return count(__real_malloc(n)); }
+void *__wrap_calloc(size_t n, size_t size) { return count(__real_calloc(n, size)); }
 
 void __wrap_free(void *p)
 {
