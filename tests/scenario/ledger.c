@@ -8,7 +8,7 @@
 
 #include "sim.h"
 
-#define CHAINS (WORLD_DEVICES * ACCOUNTS) /* a sender device in a conversation */
+#define CHAINS (SIM_DEVICES * ACCOUNTS) /* a sender device in a conversation */
 
 struct view {
     struct sim *s;

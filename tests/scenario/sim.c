@@ -235,7 +235,7 @@ static void run(uint64_t seed, unsigned steps, struct totals *t)
     t->seeds++;
     t->steps += s->w.steps;
     t->faults += s->w.n_faults;
-    for (size_t i = 0; i < WORLD_DEVICES; i++) {
+    for (size_t i = 0; i < SIM_DEVICES; i++) {
         vault_disk_free(s->life[i].copy);
         buf_done(&s->life[i].connects);
     }

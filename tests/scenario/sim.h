@@ -5,8 +5,8 @@
 #include "world.h"
 
 #define ACCOUNTS 3
-#define DEVICES 6 /* at the start */
-#define NEVER UINT64_MAX
+#define DEVICES 6      /* at the start */
+#define SIM_DEVICES 12 /* at most, with those linked later */
 
 /* Which kinds of trouble a seed brings: seed % PROFILES. */
 enum profile {
@@ -45,7 +45,7 @@ struct sim {
     struct totals *t;
     enum profile profile;
     unsigned counter;
-    struct life life[WORLD_DEVICES];
+    struct life life[SIM_DEVICES];
     struct buf letters; /* of struct letter */
     uint64_t jumped;    /* ms let pass in jumps */
     uint64_t revokes;

@@ -36,7 +36,7 @@ static void link_one(struct sim *s)
     struct faults faults = w->faults;
     char name[16];
 
-    if (k == WORLD_DEVICES || active_of(s, old->handle) > 3)
+    if (k == SIM_DEVICES || active_of(s, old->handle) > 3)
         return;
     (void)snprintf(name, sizeof name, "tablet%zu", k);
     struct device *fresh = world_device(w, old->handle, name);

@@ -8,7 +8,7 @@
 #include "server/server.h"
 #include "vault/engines.h"
 
-#define WORLD_DEVICES 12
+#define WORLD_DEVICES 64
 #define WORLD_START 1767225600000ULL
 
 struct world;
