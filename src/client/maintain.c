@@ -17,6 +17,7 @@ static const struct sweep_rule rules[] = {
     {VT_OWN_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
     {VT_EPOCH, 37, SLOTS_KEEP_MS, 0, true},
     {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
+    {VT_META, 0, FANOUTS_KEEP_MS, 0, false, "unread."},
     {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
 };
 

@@ -155,6 +155,31 @@ static wax_rc open_in_tx(struct client *c, struct bytes in, uint64_t frame_time,
     return rc;
 }
 
+/* A signed message that cannot be read is listed each time (4.8: never silent), and once however
+ * often its frame comes: "unread." ‖ hex of device and fanout id → time. */
+static wax_rc list_unread(struct client *c, const struct env_hdr *hdr,
+                          const struct fanout_id *fanout, const struct item *alert)
+{
+    struct buf name = {0}, was = {0};
+    uint8_t time[8];
+
+    buf_str(&name, "unread.");
+    buf_hex(&name, BYTES_OF(hdr->from.b));
+    buf_hex(&name, BYTES_OF(fanout->b));
+    put_u64(time, alert->received_at);
+    wax_rc rc = buf_rc(&name);
+    if (rc == WAX_OK)
+        rc = vault_get(c->env.vault, VT_META, buf_view(&name), &was);
+    if (rc == WAX_E_NOTFOUND) {
+        rc = vault_put(c->env.vault, VT_META, buf_view(&name), BYTES_OF(time));
+        if (rc == WAX_OK)
+            rc = event_put_item(c->env.vault, alert);
+    }
+    buf_done(&name);
+    buf_done(&was);
+    return rc;
+}
+
 /* Refused: counted and shown once an hour for each cause; undecryptable ones are listed. */
 static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
                            const struct open_why *why, const char *hint)
@@ -169,14 +194,15 @@ static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
         mem_free(env);
         return rc;
     }
-    if (envelope_decode(in, env) == WAX_OK)
-        from = env->hdr.from;
-    mem_free(env);
+    bool listed =
+        envelope_decode(in, env) == WAX_OK && (why_rc == WAX_R_NO_KEY || why_rc == WAX_R_GAP);
+    from = env->hdr.from;
     struct item a =
         alert_make(c, undecryptable ? "undecryptable" : "tampered", why_rc, hint, &from,
                    undecryptable ? "a message of this device cannot be read here"
                                  : "a message was altered or forged on its way and is not shown");
-    rc = event_put_alert(c, &a);
+    rc = listed ? list_unread(c, &env->hdr, &env->fanout.id, &a) : event_put_alert(c, &a);
+    mem_free(env);
     if (rc == WAX_OK && why->renew) {
         struct peer_sessions *s = mem_alloc(sizeof *s);
         rc = s ? peer_load(c, &from, s) : WAX_E_NOMEM;

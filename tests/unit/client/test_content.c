@@ -271,6 +271,32 @@ static void a_notice_told_twice_is_shown_once(void **state)
     stage_close(&s);
 }
 
+static void each_message_that_cannot_be_read_is_listed_once(void **state)
+{
+    struct stage s;
+    struct buf stream = {0};
+    struct frame f;
+    bool ack = false;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    ok(vault_begin(s.bob->vault)); /* bob lost what opens them */
+    ok(peer_drop(s.bob->client, client_dev(s.ann->client)));
+    ok(vault_commit(s.bob->vault));
+    say(s.ann, BOB, "one");
+    say(s.ann, BOB, "two");
+    assert_int_equal(
+        world_request(&s.w, s.bob, "GET", CLIENT_MAILBOX_PATH, BYTES(NULL, 0), &stream), 0);
+    for (int time = 0; time < 2; time++) { /* the acks are lost: both come again */
+        struct bytes in = buf_view(&stream);
+        while (frame_next(&in, &f) == WAX_OK)
+            ok(client_frame(s.bob->client, &f, &ack));
+        assert_int_equal(alerts(s.bob, "undecryptable"), 2);
+    }
+    buf_done(&stream);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +306,7 @@ int main(void)
         cmocka_unit_test(own_messages_to_somebody_unknown_wait_and_come_in_order),
         cmocka_unit_test(a_sibling_that_knows_another_account_bars_sending_until_accepted),
         cmocka_unit_test(a_notice_told_twice_is_shown_once),
+        cmocka_unit_test(each_message_that_cannot_be_read_is_listed_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
