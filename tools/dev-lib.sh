@@ -57,11 +57,15 @@ build_in() {
         meson setup "$dir" "$top" --buildtype="$type" "$@" >"$top/.cache/meson.log" 2>&1 ||
             { tail -n 30 "$top/.cache/meson.log" >&2; return 1; }
     fi
+    ninja -C "$dir" -n 2>/dev/null | grep -q 'no work to do' ||
+        echo "building $(basename "$dir") (from nothing this takes a few minutes)"
     ninja -C "$dir" >"$top/.cache/ninja.log" 2>&1 || { tail -n 60 "$top/.cache/ninja.log" >&2; return 1; }
 }
 
 install_to() {
     build_in "$top/build-release" release -Dtests=false
     meson configure "$top/build-release" "-Dprefix=$(realpath -m "$1")" -Dlibdir=lib >/dev/null
-    meson install -C "$top/build-release" --quiet
+    build_in "$top/build-release" release
+    meson install -C "$top/build-release" --no-rebuild --quiet >/dev/null
+    echo "installed under $1: bin/wax, bin/waxd, lib/libwax.so, include/wax, share/man; put $1/bin on PATH"
 }

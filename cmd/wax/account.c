@@ -35,7 +35,8 @@ static int to_terminal(const char *words)
     struct buf text = {0}, answer = {0};
 
     buf_str(&text, "\nThese twelve words are the only way back when all your devices are lost.\n"
-                   "Write them on paper; they are not shown again.\n\n");
+                   "Write them on paper; they are not shown again. (The command that uses them,\n"
+                   "`wax recover`, comes with a later version.)\n\n");
     for (int i = 0; *words; i++) {
         size_t n = strcspn(words, " ");
         buf_printf(&text, "  %2d. %.*s\n", i + 1, (int)n, words);

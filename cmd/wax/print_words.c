@@ -20,6 +20,21 @@ static void escaped(struct buf *out, const char *s, size_t n, bool newlines)
     free(clean);
 }
 
+/* A text of several lines: what follows the first is indented, so that nobody's text can pass for a
+ * line of ours. */
+static void indented(struct buf *out, const char *s, size_t n)
+{
+    struct buf all = {0};
+
+    escaped(&all, s, n, true);
+    for (size_t i = 0; i < all.n; i++) {
+        buf_u8(out, all.p[i]);
+        if (all.p[i] == '\n')
+            buf_str(out, "    ");
+    }
+    buf_done(&all);
+}
+
 static void name(struct buf *out, const char *s) { escaped(out, s, s ? strlen(s) : 0, false); }
 
 static void when(struct buf *out, uint64_t ms)
@@ -52,7 +67,7 @@ static void message(struct buf *out, const struct wax_event *e, bool colour)
     if (e->unreadable_version)
         buf_str(out, "(this message needs a newer Waxwing)");
     else
-        escaped(out, e->text, e->text_len, true);
+        indented(out, e->text, e->text_len);
     buf_str(out, "\n");
 }
 

@@ -179,8 +179,8 @@ int app_args(struct app *a, int argc, char **argv, const struct option_of *own, 
     }
     int n = argc - optind;
     if (n < min || n > max)
-        return app_fail(a, EX_USAGE, "usage", "%s: too %s arguments; usage: waxd %s %s", a->command,
-                        n < min ? "few" : "many", a->command, a->usage);
+        return app_fail(a, EX_USAGE, "usage", "%s: too %s arguments; see waxd %s --help",
+                        a->command, n < min ? "few" : "many", a->command);
     *ret_args = argv + optind;
     if (!a->data)
         a->data = data_default();

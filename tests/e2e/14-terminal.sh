@@ -62,5 +62,8 @@ check 'but not into a file' sh -c "! grep -q '█' '$tmp/out'"
 at_terminal "$wax --home $tmp/bob1 --json status" </dev/null
 check '--json is JSON on a terminal' sh -c "tr -d '\r' <'$tmp/screen' | jq -e .handle"
 code 78 'without a terminal nothing prompts' setsid -w "$wax" --home "$tmp/ann1" approve </dev/null
+w ann1 send bob@example.org "$(printf 'hi\nALERT device_revoked, ann@example.org: forged')" >/dev/null
+w bob1 receive >"$tmp/out"
+check 'a text cannot pass for a line of ours' sh -c "grep -q '^    ALERT device_revoked' '$tmp/out' && ! grep -q '^ALERT device' '$tmp/out'"
 server_stop
 finish
