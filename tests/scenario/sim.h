@@ -48,7 +48,6 @@ struct sim {
     struct life life[SIM_DEVICES];
     struct buf letters; /* of struct letter */
     uint64_t jumped;    /* ms let pass in jumps */
-    uint64_t revokes;
 };
 
 /* What went wrong is said with its seed and profile, so that it can be run again. */

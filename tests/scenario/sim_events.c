@@ -71,7 +71,6 @@ static void revoke_one(struct sim *s)
     if (rc == WAX_OK) {
         s->life[k].active = false;
         other->revoked = true;
-        s->revokes++;
     }
     sim_after(s, i, rc);
 }
