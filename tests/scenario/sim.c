@@ -148,12 +148,13 @@ unsigned sim_round(struct sim *s)
 
 static void heal(struct sim *s)
 {
-    unsigned left = 0;
+    unsigned left = 0, quiet = 0;
 
     s->w.faults = (struct faults){0};
     for (int round = 0; round < HEAL_ROUNDS; round++) {
         left = sim_round(s);
-        if (left == 0 && round > 3)
+        quiet = left ? 0 : quiet + 1;
+        if (quiet > 3) /* what went out in one round is taken in by the next */
             return;
     }
     s->t->stuck += left;
