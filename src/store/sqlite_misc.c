@@ -175,7 +175,8 @@ wax_rc sq_link_get(struct sq *s, struct store_req *req)
 
 /* What must hold between the tables; each query lists what does not. */
 static const char *const checks[] = {
-    "SELECT message FROM (SELECT integrity_check AS message FROM pragma_integrity_check(20))"
+    /* No argument: newer SQLite takes one given here for a table's name. */
+    "SELECT message FROM (SELECT integrity_check AS message FROM pragma_integrity_check LIMIT 20)"
     " WHERE message <> 'ok'",
     "SELECT 'device ' || hex(d.dev) || ': its mailbox counters are wrong' FROM queue q"
     " JOIN device d ON d.id = q.device WHERE q.count <> (SELECT count(*) FROM mailbox m"
