@@ -22,10 +22,11 @@ static void figure(const char *name, double at_most, const struct work *w)
     struct figure f = {.name = name, .unit = "us", .at_most = at_most};
 
     if (!wanted(name)) {
-        w->subject(w->ctx); /* what follows builds on its state */
+        w->subject(w->ctx, 0); /* what follows builds on its state */
         return;
     }
-    measure(w, MS, &f.floor, &f.value);
+    /* A round of many steps takes long, and there should be as many. */
+    measure(w, w->subject_steps > 1 ? 3 * MS : MS, &f.floor, &f.value);
     figure_print(&f);
 }
 
@@ -62,20 +63,31 @@ static void become_live(struct end *mine, const struct peer *other, const struct
     mem_free_wiped(theirs, sizeof *theirs);
 }
 
-static void seal_all(void *ctx)
-{
-    struct seal_job *j = ctx;
-    struct message *m = &j->msg;
+/* Many devices are sealed for in parts, each a step (measure.h). */
+#define PART 100
 
-    must(rng_fill(os_rng(), m->fanout.b, sizeof m->fanout.b), "message");
-    for (size_t i = 0; i < j->n; i++) {
-        end_seal(&j->ends[i], m, &j->sealed[i]);
+static size_t parts_of(size_t n) { return n > PART ? (n + PART - 1) / PART : 0; }
+
+static void seal_part(struct seal_job *j, size_t from, size_t to)
+{
+    if (from == 0)
+        must(rng_fill(os_rng(), j->msg.fanout.b, sizeof j->msg.fanout.b), "message");
+    for (size_t i = from; i < to; i++) {
+        end_seal(&j->ends[i], &j->msg, &j->sealed[i]);
         j->targets[i] = (struct fanout_target){&j->peers[i].me, buf_view(&j->sealed[i].hdr),
                                                buf_view(&j->sealed[i].body)};
     }
-    must(fanout_sign(&j->me->me, j->me->dsk, &m->fanout, &m->com, j->targets, j->n, os_rng(),
-                     j->parts),
+}
+
+static void sign_all(struct seal_job *j)
+{
+    must(fanout_sign(&j->me->me, j->me->dsk, &j->msg.fanout, &j->msg.com, j->targets, j->n,
+                     os_rng(), j->parts),
          "sign");
+}
+
+static void encode_all(struct seal_job *j)
+{
     for (size_t i = 0; i < j->n; i++) {
         buf_reset(&j->env);
         must(envelope_encode(j->targets[i].hdr, j->targets[i].body, &j->parts[i], &j->env),
@@ -83,12 +95,33 @@ static void seal_all(void *ctx)
     }
 }
 
-static void seal_floor(void *ctx)
+static void seal_all(void *ctx, size_t step)
 {
     struct seal_job *j = ctx;
+    size_t parts = parts_of(j->n);
 
-    floor_sign(j->floor);
-    for (size_t i = 0; i < j->n; i++) {
+    if (step < parts) {
+        seal_part(j, step * PART, (step + 1) * PART < j->n ? (step + 1) * PART : j->n);
+    } else if (parts == 0) {
+        seal_part(j, 0, j->n);
+        sign_all(j);
+        encode_all(j);
+    } else if (step == parts) {
+        sign_all(j);
+    } else {
+        encode_all(j);
+    }
+}
+
+static void seal_floor(void *ctx, size_t step)
+{
+    struct seal_job *j = ctx;
+    size_t parts = parts_of(j->n);
+    size_t from = parts ? step * PART : 0, to = parts && from + PART < j->n ? from + PART : j->n;
+
+    if (from == 0)
+        floor_sign(j->floor);
+    for (size_t i = from; i < to; i++) {
         floor_device_is(j->floor, i);
         floor_device(j->floor, HDR_MSG);
     }
@@ -119,7 +152,9 @@ static void seal_figures(struct floor *f)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0] && counts[i] <= most; i++) {
         j.n = counts[i];
         (void)snprintf(name, sizeof name, "seal_%zu", j.n);
-        figure(name, SEAL_AT_MOST, &(struct work){seal_floor, seal_all, &j});
+        size_t parts = parts_of(j.n);
+        figure(name, SEAL_AT_MOST,
+               &(struct work){seal_floor, seal_all, &j, parts, parts ? parts + 2 : 0});
         if (j.sealed[0].hdr.n != HDR_MSG)
             die("the sessions are not as they should be");
     }
@@ -157,7 +192,7 @@ static void pass(struct talk *t, struct end *from, struct end *to)
 }
 
 /* One way: the same envelope again and again, each time in the state before it. */
-static void open_one(void *ctx)
+static void open_one(void *ctx, size_t step)
 {
     struct talk *t = ctx;
 
@@ -165,7 +200,7 @@ static void open_one(void *ctx)
     end_open(&t->copy, buf_view(&t->env));
 }
 
-static void open_floor(void *ctx)
+static void open_floor(void *ctx, size_t step)
 {
     const struct talk *t = ctx;
 
@@ -176,7 +211,7 @@ static void open_floor(void *ctx)
 }
 
 /* Both sides of an INIT. */
-static void start_one(void *ctx)
+static void start_one(void *ctx, size_t step)
 {
     struct talk *t = ctx;
 
@@ -185,7 +220,7 @@ static void start_one(void *ctx)
     pass(t, &t->at_a, &t->at_b);
 }
 
-static void start_floor(void *ctx)
+static void start_floor(void *ctx, size_t step)
 {
     struct talk *t = ctx;
     struct floor *f = t->floor;
@@ -212,7 +247,7 @@ static void start_floor(void *ctx)
 }
 
 /* There and back, each with its step; offers are left to `rekey`. */
-static void ping_pong(void *ctx)
+static void ping_pong(void *ctx, size_t step)
 {
     struct talk *t = ctx;
 
@@ -238,7 +273,7 @@ static void step_floor(struct floor *f, size_t hdr, bool kem)
     floor_receive(f, hdr);
 }
 
-static void ping_pong_floor(void *ctx)
+static void ping_pong_floor(void *ctx, size_t step)
 {
     const struct talk *t = ctx;
 
@@ -247,17 +282,17 @@ static void ping_pong_floor(void *ctx)
 }
 
 /* The same, with an ML-KEM key offered on the way there and answered on the way back. */
-static void rekey(void *ctx)
+static void rekey(void *ctx, size_t step)
 {
     struct talk *t = ctx;
 
     session_mark_offer_due(&t->at_a.state);
-    ping_pong(t);
+    ping_pong(t, 0);
     if (t->sealed.hdr.n != HDR_MSG + KEM768_CT_SIZE)
         die("the offer was not answered");
 }
 
-static void rekey_floor(void *ctx)
+static void rekey_floor(void *ctx, size_t step)
 {
     const struct talk *t = ctx;
     struct floor *f = t->floor;
@@ -300,7 +335,7 @@ static void talk_figures(struct floor *f)
 
     figure("session_start", OPEN_AT_MOST, &(struct work){start_floor, start_one, t});
     for (int i = 0; i < 4; i++)
-        ping_pong(t);
+        ping_pong(t, 0);
     pass(t, &t->at_a, &t->at_b); /* the step; the message behind it needs none */
     end_seal(&t->at_a, &t->msg, &t->sealed);
     end_sign(&t->at_a, &t->msg, &t->sealed, &t->env);
@@ -339,7 +374,7 @@ static void bytes_figures(struct floor *f)
     pass(t, &t->at_a, &t->at_b); /* epoch 2 answers, and offers because it is due */
     size_t both = t->env.n;
     for (int i = 0; i < 3; i++)
-        ping_pong(t);
+        ping_pong(t, 0);
     bytes("bytes_msg", HDR_MSG, t->env.n);
     bytes("bytes_init", HDR_INIT, init);
     bytes("bytes_both", HDR_MAX, both);

@@ -48,6 +48,9 @@ void floor_verify(const struct floor *f)
          "verify");
 }
 
+/* acct ‖ dev ‖ DSK of one side of ctx. */
+#define PARTY(at) BYTES(at, 32), BYTES((at) + 32, 16), BYTES((at) + 48, 65)
+
 void floor_device(struct floor *f, size_t hdr)
 {
     struct key32 mk, ck, tag;
@@ -57,15 +60,17 @@ void floor_device(struct floor *f, size_t hdr)
 
     must(hmac_label(&mk, key, LABEL_MK, NULL, 0), "chain");
     must(hmac_label(&ck, key, LABEL_CK, NULL, 0), "chain");
-    must(hkdf_expand_label(BYTES_OF(mk.b), LABEL_MSG, PARTS(BYTES(f->ctx, 48)), okm, sizeof okm),
+    must(hkdf_expand_label(BYTES_OF(mk.b), LABEL_MSG, PARTS(BYTES(f->ctx, 16), BYTES(f->ctx, 32)),
+                           okm, sizeof okm),
          "keys");
     must(aes128_ctr(okm, okm + 16, f->body, f->body, f->padded), "cipher");
     must(hmac_label(&tag, BYTES(okm + 32, 32), LABEL_TAG,
-                    PARTS(BYTES(f->ctx, 4), h, BYTES_OF(f->ctx), c)),
+                    PARTS(BYTES(f->ctx, 4), h, PARTY(f->ctx), PARTY(f->ctx + 113), c)),
          "tag");
     must(hash_prefixed(&leaf, 0,
-                       PARTS(label_bytes(LABEL_LEAF), BYTES(f->ctx, 2 + 32 + 65 + 4), h,
-                             BYTES(f->body, 4 + f->padded + TAG_SIZE))),
+                       PARTS(label_bytes(LABEL_LEAF), BYTES(f->ctx, 2), BYTES(f->ctx, 32),
+                             BYTES(f->ctx, 65), BYTES(f->ctx, 4), h, BYTES(f->ctx, 4),
+                             BYTES(f->body, f->padded + TAG_SIZE))),
          "leaf");
 }
 

@@ -1,5 +1,5 @@
-/* The primitives of src/crypto that a message cannot do without, called for their time alone:
- * no state, no memory of their own, sizes as in RECORDS. */
+/* The primitives of src/crypto that a message cannot do without, called for their time alone,
+ * with their inputs in the pieces that PROTOCOL's formulas have: no state, no codecs. */
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H
 

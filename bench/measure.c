@@ -8,7 +8,6 @@
 
 #define ROUND_NS 2000000.0
 #define ROUNDS_MIN 9
-#define ROUNDS_MAX 2000
 
 void die(const char *what)
 {
@@ -63,47 +62,71 @@ static int by_size(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-double quantile(double *v, size_t n, double part)
+double median(double *v, size_t n)
 {
     qsort(v, n, sizeof *v, by_size);
-    return v[(size_t)((double)(n - 1) * part)];
+    return v[n / 2];
 }
 
-double median(double *v, size_t n) { return quantile(v, n, 0.5); }
+struct side {
+    void (*fn)(void *ctx, size_t step);
+    size_t steps, times;
+    double best[STEPS_MAX]; /* ns */
+};
 
 /* Processor time of `times` calls: who else runs on the machine does not count, but for the
  * caches. */
-static double run(void (*fn)(void *ctx), void *ctx, size_t times)
+static double run(const struct side *s, void *ctx, size_t step, size_t times)
 {
-    uint64_t start;
+    uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
-    fn(ctx); /* the other one's data leaves the caches */
-    start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     for (size_t i = 0; i < times; i++)
-        fn(ctx);
+        s->fn(ctx, step);
     return (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start);
 }
 
-static size_t times_for(void (*fn)(void *ctx), void *ctx)
+static void side_init(struct side *s, void (*fn)(void *ctx, size_t step), size_t steps, void *ctx)
 {
-    double once;
+    *s = (struct side){.fn = fn, .steps = steps ? steps : 1, .times = 1};
+    if (s->steps > STEPS_MAX)
+        die("too many steps");
+    for (size_t i = 0; i < s->steps; i++)
+        s->best[i] = run(s, ctx, i, 1);
+    if (s->steps == 1)
+        s->times = (size_t)(ROUND_NS / (run(s, ctx, 0, 3) / 3 + 1)) + 1;
+}
 
-    once = run(fn, ctx, 3) / 3;
-    return once >= ROUND_NS ? 1 : (size_t)(ROUND_NS / (once + 1)) + 1;
+static void round_of(struct side *s, void *ctx)
+{
+    for (size_t i = 0; i < s->steps; i++)
+        s->fn(ctx, i); /* the other one's data leaves the caches */
+    for (size_t i = 0; i < s->steps; i++) {
+        double t = run(s, ctx, i, s->times) / (double)s->times;
+        if (t < s->best[i])
+            s->best[i] = t;
+    }
+}
+
+static double sum(const struct side *s)
+{
+    double all = 0;
+
+    for (size_t i = 0; i < s->steps; i++)
+        all += s->best[i];
+    return all;
 }
 
 void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_value)
 {
-    static double floors[ROUNDS_MAX], values[ROUNDS_MAX];
-    size_t n_floor = times_for(w->floor, w->ctx), n_value = times_for(w->subject, w->ctx);
+    struct side floor, subject;
     uint64_t end = wall_ns() + (uint64_t)ms * 1000000U;
-    size_t n = 0;
 
-    while (n < ROUNDS_MIN || (n < ROUNDS_MAX && wall_ns() < end)) {
-        floors[n] = run(w->floor, w->ctx, n_floor) / (double)n_floor;
-        values[n] = run(w->subject, w->ctx, n_value) / (double)n_value;
-        n++;
+    side_init(&floor, w->floor, w->floor_steps, w->ctx);
+    side_init(&subject, w->subject, w->subject_steps, w->ctx);
+    for (size_t n = 0; n < ROUNDS_MIN || wall_ns() < end; n++) {
+        round_of(&floor, w->ctx);
+        round_of(&subject, w->ctx);
     }
-    *ret_floor = quantile(floors, n, 0) / 1000;
-    *ret_value = quantile(values, n, 0) / 1000;
+    *ret_floor = sum(&floor) / 1000;
+    *ret_value = sum(&subject) / 1000;
 }

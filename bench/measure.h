@@ -24,19 +24,21 @@ struct figure {
 /* One line of JSON on stdout. Without a floor (0): value alone. */
 void figure_print(const struct figure *f);
 
+/* What is timed. A long piece of work is cut into steps, done in order, so that each of them
+ * finds its quiet moment: a sum of them is the whole. */
 struct work {
-    void (*floor)(void *ctx);
-    void (*subject)(void *ctx);
+    void (*floor)(void *ctx, size_t step);
+    void (*subject)(void *ctx, size_t step);
     void *ctx;
+    size_t floor_steps, subject_steps; /* 0 stands for 1; at most STEPS_MAX */
 };
-/* Processor time of one call each, in µs: of rounds of about 2 ms, alternating, for about `ms`
- * together, the quickest of each: the one that others on the machine disturbed least (they
- * take the caches, not only the processor). */
+#define STEPS_MAX 32
+/* Processor time of all of it, in µs: of rounds of at least 2 ms, alternating, for about `ms`
+ * together, the quickest of each step: the one that others on the machine disturbed least
+ * (they take the caches, not only the processor). */
 void measure(const struct work *w, unsigned ms, double *ret_floor, double *ret_value);
 
 /* The median; sorts v. */
 double median(double *v, size_t n);
-/* The value below which `part` (0 … 1) of them lie; sorts v. */
-double quantile(double *v, size_t n, double part);
 
 #endif
