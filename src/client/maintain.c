@@ -74,14 +74,19 @@ static bool any_key(void *ctx, struct bytes key, struct bytes value)
     return true;
 }
 
-/* Sessions that 4.5 says are over. */
+/* Sessions that 4.5 says are over: only once the mailbox was drained after that, since what waits
+ * there may still be sealed in them. */
 static wax_rc tidy_peers(struct client *c)
 {
     struct peer_sessions *s = mem_alloc(sizeof *s);
     struct buf keys = {0};
-    wax_rc rc =
-        s ? vault_scan(c->env.vault, VT_PEER, BYTES(NULL, 0), BYTES(NULL, 0), false, any_key, &keys)
-          : WAX_E_NOMEM;
+    uint64_t drained;
+    wax_rc rc = meta_get_u64(c->env.vault, "drained.at", &drained);
+
+    if (rc == WAX_OK)
+        rc = s ? vault_scan(c->env.vault, VT_PEER, BYTES(NULL, 0), BYTES(NULL, 0), false, any_key,
+                            &keys)
+               : WAX_E_NOMEM;
 
     if (rc == WAX_OK)
         rc = buf_rc(&keys);
@@ -96,7 +101,7 @@ static wax_rc tidy_peers(struct client *c)
             memcpy(dev.b, key.p, 16);
         if (rc == WAX_OK)
             rc = peer_load(c, &dev, s);
-        if (rc == WAX_OK && session_tidy(s, now_own(c), &d)) {
+        if (rc == WAX_OK && session_tidy(s, drained, &d)) {
             rc = peer_store(c, s);
             if (rc == WAX_OK)
                 rc = delta_apply(c, &dev, &d, NULL, now_own(c));
