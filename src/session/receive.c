@@ -55,6 +55,7 @@ static void begin_epoch(struct opening *o, struct session *x, const struct roots
     x->rk = roots->rk;
     xk_received(&x->xk, &roots->xk);
     x->recv.on = true;
+    x->reading_only = false; /* the peer has it: both choose alike again (4.5) */
     x->recv.epoch = h->epoch;
     x->recv.next = 0;
     x->recv.ck = roots->ck;

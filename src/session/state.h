@@ -58,7 +58,7 @@ struct recv_chain {
 struct session {
     struct sid sid;
     bool initiator;
-    bool reading_only; /* 4.8: never chosen for sending again */
+    bool reading_only; /* not chosen for sending until something new is received in it */
     bool offer_due;    /* a device was added or removed in either account */
     uint64_t start;    /* as its INIT tells it */
     struct hash32 t;   /* transcript of the newest epoch */
