@@ -245,7 +245,7 @@ static void run(uint64_t seed, unsigned steps, struct totals *t)
     mem_free(s);
 }
 
-/* One seed a line, then a comment. */
+/* One seed a line, maybe its number of steps, then a comment. */
 static bool run_file(const char *path, unsigned steps, struct totals *t)
 {
     char line[256];
@@ -254,8 +254,12 @@ static bool run_file(const char *path, unsigned steps, struct totals *t)
     if (!f)
         return false;
     while (fgets(line, sizeof line, f))
-        if (line[0] >= '0' && line[0] <= '9')
-            run(strtoull(line, NULL, 10), steps, t);
+        if (line[0] >= '0' && line[0] <= '9') {
+            char *rest;
+            uint64_t seed = strtoull(line, &rest, 10);
+            unsigned own = (unsigned)strtoul(rest, NULL, 10);
+            run(seed, own ? own : steps, t);
+        }
     bool good = !ferror(f);
     return fclose(f) == 0 && good;
 }

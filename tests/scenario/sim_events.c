@@ -99,6 +99,8 @@ static void copy_or_put_back(struct sim *s)
     if (l->gone_before)
         return;
     if (!l->copy) {
+        /* Of a home that is not in use: the next process raises the counter (4.6). */
+        (void)sim_revive(s, i);
         l->copy = vault_disk_copy(s->w.devices[i].disk);
         l->copied = s->w.now;
         return;
