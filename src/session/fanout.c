@@ -132,10 +132,15 @@ static void write_part(const struct hash32 *nodes, uint8_t depth, uint16_t index
 {
     size_t at = ((size_t)1 << depth) + index;
 
-    *ret = *common;
+    ret->id = common->id;
+    ret->com = common->com;
+    ret->depth = depth;
     ret->index = index;
+    ret->sig = common->sig;
     for (unsigned k = 0; k < depth; k++, at >>= 1)
         ret->path[k] = nodes[at ^ 1];
+    for (unsigned k = depth; k < TREE_DEPTH_MAX; k++)
+        ret->path[k] = (struct hash32){0};
 }
 
 struct tree_work { /* one tree's memory, used again for the next */
@@ -143,6 +148,16 @@ struct tree_work { /* one tree's memory, used again for the next */
     uint16_t *order;
     uint64_t *draws;
 };
+
+/* A hash is a chain of dependent steps: while it runs, the next target's bytes can come from
+ * far memory. */
+static void fetch_ahead(const struct fanout_target *t)
+{
+    __builtin_prefetch(t->to);
+    __builtin_prefetch(t->hdr.p);
+    for (size_t i = 0; i < t->body.n && i < 512; i += 64)
+        __builtin_prefetch(t->body.p + i);
+}
 
 static wax_rc sign_tree(const struct party *me, const struct ec_key *key, struct env_fanout common,
                         const struct fanout_target *targets, size_t n, const struct rng *rng,
@@ -153,9 +168,12 @@ static wax_rc sign_tree(const struct party *me, const struct ec_key *key, struct
 
     if (rc == WAX_OK && leaves > n)
         rc = rng_fill(rng, w->nodes + leaves + n, (leaves - n) * sizeof *w->nodes);
-    for (size_t i = 0; rc == WAX_OK && i < n; i++)
+    for (size_t i = 0; rc == WAX_OK && i < n; i++) {
+        if (i + 1 < n)
+            fetch_ahead(&targets[i + 1]);
         rc = fanout_leaf(w->order[i], targets[i].to, targets[i].hdr, targets[i].body,
                          &w->nodes[leaves + w->order[i]]);
+    }
     if (rc == WAX_OK)
         rc = fanout_tree(w->nodes, common.depth);
     if (rc == WAX_OK)
