@@ -2,6 +2,8 @@
  * after a lost reply publishes the same bytes. */
 #include "client/internal.h"
 
+#include <stdio.h>
+
 #include "account/genesis.h"
 #include "account/recovery.h"
 
@@ -54,19 +56,35 @@ static wax_rc prepare_in_tx(struct client *c, const struct buf *link, const stru
     return rc;
 }
 
+/* Any answer tells the server's time: a genesis dated by a clock that is ahead would be refused.
+ * Without an answer the own clock has to do. */
+static wax_rc learn_time(struct client *c, const char *handle)
+{
+    struct transport_reply reply = {0};
+    char path[HANDLE_MAX + 32];
+
+    (void)snprintf(path, sizeof path, "/v1/directory/%s", handle);
+    wax_rc rc = client_call(c, "GET", path, BYTES(NULL, 0), &reply);
+    reply_done(&reply);
+    c->detail[0] = 0;
+    return rc == WAX_E_NOMEM || rc == WAX_E_CANCELLED ? rc : WAX_OK;
+}
+
 static wax_rc make(struct client *c, const struct client_register *o)
 {
     struct ec_key *recovery = NULL;
     struct prekey p = {0};
     struct buf link = {0};
     struct chain_link decoded;
-    wax_rc rc = device_keys_make(c->env.rng, &c->keys);
+    wax_rc rc = learn_time(c, o->handle);
 
+    if (rc == WAX_OK)
+        rc = device_keys_make(c->env.rng, &c->keys);
     if (rc == WAX_OK && o->entropy)
         rc = recovery_key(o->entropy, &recovery);
     if (rc == WAX_OK) {
         struct genesis_in in = {
-            .keys = &c->keys, .handle = o->handle, .name = o->device_name, .now = now_own(c)};
+            .keys = &c->keys, .handle = o->handle, .name = o->device_name, .now = now_early(c)};
         in.recovery = recovery ? ec_public(recovery) : NULL;
         rc = genesis_make(&in, c->env.rng, &link, &p);
     }

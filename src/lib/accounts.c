@@ -116,7 +116,9 @@ static int prepare(struct wax *w, const struct wax_register_options *o, const ch
         r.entropy = entropy;
     }
     if (code == WAX_EX_OK) {
-        rc = client_register_prepare(&env, &r, &w->client);
+        rc = conn_open(w, NULL, NULL); /* the server's time dates the account */
+        if (rc == WAX_OK)
+            rc = client_register_prepare(&env, &r, &w->client);
         code = fail_rc(w, err, rc, "register");
     }
     mem_wipe(entropy, sizeof entropy);

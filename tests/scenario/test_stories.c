@@ -175,6 +175,18 @@ static void a_month_passes_and_manifests_are_signed_again(void **state)
     assert_int_equal(device_count(f->bob1, "still here"), 1);
 }
 
+static void a_clock_two_hours_ahead_registers_all_the_same(void **state)
+{
+    struct four *f = *state;
+    struct device *dora = world_device(&f->w, "dora@example.org", "phone");
+
+    dora->skew = 2 * 3600000;
+    story_ok(device_register(dora));
+    story_send(f->ann1, "dora@example.org", "you are early");
+    story_ok(device_receive(dora));
+    assert_int_equal(device_count(dora, "you are early"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +199,7 @@ int main(void)
         STORY(both_start_at_once_and_end_in_one_session),
         STORY(prekeys_rotate_and_old_invitations_to_talk_still_open),
         STORY(a_month_passes_and_manifests_are_signed_again),
+        STORY(a_clock_two_hours_ahead_registers_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
