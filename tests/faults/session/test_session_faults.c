@@ -2,19 +2,12 @@
  * seal, an open, a fan-out and a row fails once, each in its turn: an error comes out, the
  * state is as it was, nothing leaks; and when none fails it works. */
 #include "base/mem.h"
+#include "fault_openssl.h"
 #include "session_talk.h"
 
 enum source { ALLOCATION, OPERATION, RANDOMNESS, LIBRARY_CALL };
 static const char *const sources[] = {"allocation", "crypto operation", "draw", "library call"};
 static const wax_rc expected[] = {WAX_E_NOMEM, WAX_E_CRYPTO, WAX_E_RANDOM, WAX_E_CRYPTO};
-#ifdef WITH_LIBRARY_FAULTS
-#include "fault_openssl.h"
-#define SOURCES 4
-#else
-#define SOURCES 3
-static void fault_openssl_set(unsigned k) {}
-static unsigned fault_openssl_count(void) { return 0; }
-#endif
 
 static enum source source;
 static size_t countdown;
@@ -349,7 +342,7 @@ static void every_failure_leaves_all_as_it_was(void **state)
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        for (unsigned which = ALLOCATION; which < SOURCES; which++) {
+        for (unsigned which = ALLOCATION; which < 4; which++) {
             size_t n = run_story(&all[i].story, (enum source)which);
             if (n < all[i].least[which])
                 fail_msg("%s: only %d of kind %s", all[i].story.name, (int)n, sources[which]);
