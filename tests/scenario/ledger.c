@@ -183,8 +183,10 @@ static bool expected(const struct sim *s, const struct device *d, const struct i
                of_restored(s, d, it);
     case EXPIRY: /* An envelope that waited in the outbox until its session was erased (4.5) is
                     listed, and its text is judged like any other. An INIT from before the sessions
-                    of today, sent again after the server forgot it (8 d), shows a reset. */
-        return (strcmp(it->kind, "undecryptable") == 0 && strcmp(it->klass, "no_key") == 0) ||
+                    of today, sent again after the server forgot it (8 d), shows a reset, or after
+                    the receiver forgot its fanout id too (14 d), a replay. */
+        return strcmp(it->klass, "replay") == 0 ||
+               (strcmp(it->kind, "undecryptable") == 0 && strcmp(it->klass, "no_key") == 0) ||
                strcmp(it->kind, "session_reset") == 0;
     default:
         return false;

@@ -64,7 +64,7 @@ static wax_rc sim_receive(struct sim *s, size_t i)
 {
     wax_rc rc = device_receive(&s->w.devices[i]);
 
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && s->w.devices[i].whole)
         buf_u64(&s->life[i].connects, s->w.now);
     return rc;
 }

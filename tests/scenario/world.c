@@ -433,6 +433,7 @@ wax_rc device_receive(struct device *d)
     size_t n = f.body.n;
     if (world_chance(d->w, d->w->faults.lose_reply) && n) /* the stream is cut at any byte */
         n = world_random(d->w) % n;
+    d->whole = n == f.body.n;
     ask_over(d->w, &f);
     rc = f.status == 200 ? WAX_OK : f.status == 401 ? WAX_E_DENIED : WAX_E_NET;
     if (rc == WAX_OK && world_chance(d->w, d->w->faults.redeliver))

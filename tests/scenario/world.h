@@ -22,6 +22,7 @@ struct device {
     struct client_env env;
     struct transport transport;
     bool used, revoked, crashed;
+    bool whole;              /* its last mailbox stream was not cut */
     struct point login; /* DTK as the carrier sees it */
     bool has_login;
     char dev_hex[33];
