@@ -127,6 +127,10 @@ void net_loop_free(struct net_loop *l)
     }
     if (l->wake_ev)
         event_free(l->wake_ev);
+    /* A freed TLS connection is finalized by callbacks that libevent defers; nothing else is left
+     * to run. Two layers of a connection take two turns. */
+    for (int turn = 0; l->base && turn < 4; turn++)
+        (void)event_base_loop(l->base, EVLOOP_NONBLOCK);
     if (l->base)
         event_base_free(l->base);
     if (l->wake_fd >= 0)
