@@ -161,12 +161,39 @@ static void on_waiting(void *ctx)
     app_note(ctx, "wax: waiting for another process that uses this home");
 }
 
+/* The server went away, or came back, while `receive --follow` goes on by itself. */
+static void on_server(void *ctx, bool away, const char *why)
+{
+    const struct app *a = ctx;
+    char clean[2400] = "";
+
+    if (why)
+        (void)wax_escape(why, strlen(why), false, clean, sizeof clean);
+    if (a->quiet)
+        return;
+    if (!a->json) {
+        if (away)
+            fprintf(stderr, "wax: the server is away (%s); trying again until it is back\n", clean);
+        else
+            fprintf(stderr, "wax: the server is back\n");
+        return;
+    }
+    json_t *j = json_pack("{s:s, s:s}", "type", "server", "state", away ? "away" : "back");
+    if (j && away)
+        (void)json_object_set_new(j, "detail", json_string(clean));
+    char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    fprintf(stderr, "%s\n", line ? line : "{\"type\":\"server\"}");
+    free(line);
+    json_decref(j);
+}
+
 int app_open(struct app *a)
 {
     struct wax_options o = {.home = a->home,
                             .allow_unlocked = a->allow_unlocked,
                             .cancelled = on_cancelled,
                             .waiting = on_waiting,
+                            .server = on_server,
                             .ctx = a};
     struct wax_error err = {0};
 

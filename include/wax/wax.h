@@ -66,6 +66,9 @@ struct wax_options {
     bool (*cancelled)(void *ctx);
     /* Told once when another process has held the home for a second. NULL: silent. */
     void (*waiting)(void *ctx);
+    /* Told by a wax_receive that follows: once when the server is away (why: one line, to be
+     * shown escaped), and once when it is back (why: NULL). NULL: silent. */
+    void (*server)(void *ctx, bool away, const char *why);
     void *ctx;
 };
 

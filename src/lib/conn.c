@@ -77,6 +77,8 @@ static wax_rc conn_request(void *ctx, const char *method, const char *path, stru
         w->net_error[0] = 0;
         reply->status = r.status;
         reply->retry_after = r.retry_after;
+        if (r.status == 429 || r.status == 503)
+            w->retry_after = r.retry_after;
         reply->server_time = r.date_ms;
         reply->body = r.body;
         r.body = (struct buf){0};

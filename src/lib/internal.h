@@ -24,7 +24,8 @@ struct wax {
     char server[512];
     struct buf ca; /* PEM; empty: system roots */
     char net_error[512];
-    bool contacted; /* the server answered in this call */
+    bool contacted;       /* the server answered in this call */
+    unsigned retry_after; /* seconds that the last refusal (429, 503) asked to wait; 0: none */
 };
 
 /* --- error.c --- */

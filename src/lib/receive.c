@@ -1,9 +1,11 @@
 /* The mailbox stream, and handing events over (ARCHITECTURE "Print and ack"). */
 #include <stdio.h>
 
+#include "base/backoff.h"
 #include "base/mem.h"
 #include "lib/internal.h"
 #include "os/clock.h"
+#include "os/random.h"
 #include "wire/records.h"
 
 #define ACK_BATCH 256
@@ -13,8 +15,9 @@
 /* A stream is begun anew that often: rotation of prekeys, re-signing and the erasing of what has
  * outlived its rule hang on connecting, and a server must not put them off by never hanging up. */
 #define STREAM_LIFE_MS (6 * 3600000ULL)
-#define BACKOFF_MIN_MS 1000
-#define BACKOFF_MAX_MS 60000
+/* A stream that lasted so long was a success; one that ends at once, again and again, is
+ * tried for ever more slowly. */
+#define STREAM_GOOD_MS 5000
 
 /* Reasons to stop a stream that are no errors. */
 enum stop { STOP_NONE, STOP_DRAINED, STOP_ENOUGH, STOP_OUTPUT, STOP_TIMEOUT, STOP_CANCELLED };
@@ -30,6 +33,8 @@ struct receiving {
     struct buf acks;  /* seqs, 8 bytes each */
     uint64_t ack_since, started, retried, connected;
     bool drained, dirty; /* dirty: taken something in since the vault was scrubbed */
+    struct backoff backoff;
+    bool away; /* told that the server is */
     enum stop stop;
 };
 
@@ -120,6 +125,31 @@ static wax_rc retry_waiting(struct receiving *r)
     return rc;
 }
 
+/* Each is told once, and only what was away comes back. */
+static void tell_away(struct receiving *r, wax_rc rc)
+{
+    const struct wax *w = r->w;
+    const char *said = client_detail(w->client);
+
+    if (r->away || !r->o->follow)
+        return;
+    r->away = true;
+    if (w->options.server)
+        w->options.server(w->options.ctx, true,
+                          w->net_error[0] ? w->net_error
+                          : said[0]       ? said
+                                          : rc_text(rc));
+}
+
+static void tell_back(struct receiving *r)
+{
+    const struct wax_options *o = &r->w->options;
+
+    if (r->away && o->server)
+        o->server(o->ctx, false, NULL);
+    r->away = false;
+}
+
 /* The stored part is over. */
 static wax_rc on_drained(struct receiving *r)
 {
@@ -132,6 +162,8 @@ static wax_rc on_drained(struct receiving *r)
     if (rc == WAX_OK)
         rc = hand_over(r);
     r->drained = true;
+    if (rc == WAX_OK)
+        tell_back(r);
     if (rc == WAX_OK && r->stop == STOP_NONE && !r->o->follow && (!r->o->has_timeout || r->n))
         r->stop = STOP_DRAINED;
     return rc;
@@ -254,6 +286,8 @@ static wax_rc stream_once(struct receiving *r)
         rc = net_client_stream(net, CLIENT_MAILBOX_PATH, &calls, STREAM_DEAD_MS, &status, &body);
     if (net && rc != WAX_OK && r->stop == STOP_NONE && net_client_error(net)[0])
         item_short(r->w->net_error, sizeof r->w->net_error, net_client_error(net));
+    if (net && (status == 429 || status == 503))
+        r->w->retry_after = net_client_retry_after(net);
     net_client_free(net);
     buf_done(&body);
     if (r->stop != STOP_NONE) {
@@ -269,6 +303,8 @@ static wax_rc stream_once(struct receiving *r)
 
 static wax_rc connect_once(struct receiving *r)
 {
+    r->w->retry_after = 0;
+    r->drained = false;
     wax_rc rc = client_login(r->w->client);
 
     if (rc == WAX_OK)
@@ -284,20 +320,45 @@ static bool worth_retrying(wax_rc rc)
     return rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO;
 }
 
-/* Waits between connections, doubling from 1 s to 60 s with jitter, so that a restart of the server
- * is not followed by everybody at once. */
-static void wait_again(struct receiving *r, unsigned *backoff)
+/* Waits between connections (PROTOCOL 12.1), so that a restart of the server is not followed
+ * by everybody at once. */
+static wax_rc wait_again(struct receiving *r)
 {
-    uint64_t jitter = os_mono_ms() % (*backoff / 2 + 1), end = os_mono_ms() + *backoff / 2 + jitter;
+    uint64_t drawn;
+    wax_rc rc = rng_fill(os_rng(), &drawn, sizeof drawn);
 
-    *backoff = *backoff * 2 < BACKOFF_MAX_MS ? *backoff * 2 : BACKOFF_MAX_MS;
-    while (os_mono_ms() < end && r->stop == STOP_NONE) {
+    if (rc != WAX_OK)
+        return rc;
+    if (r->drained && os_mono_ms() - r->connected >= STREAM_GOOD_MS)
+        backoff_reset(&r->backoff);
+    uint64_t end = os_mono_ms() + backoff_next(&r->backoff, drawn, r->w->retry_after);
+    for (uint64_t now; r->stop == STOP_NONE && (now = os_mono_ms()) < end;) {
         if (r->w->options.cancelled && r->w->options.cancelled(r->w->options.ctx))
             r->stop = STOP_CANCELLED;
         else if (time_is_up(r))
             r->stop = STOP_TIMEOUT;
-        os_sleep_ms(100);
+        os_sleep_ms(end - now < 100 ? end - now : 100);
     }
+    return WAX_OK;
+}
+
+/* Connects again and again, for as long as that is wanted. */
+static wax_rc keep_receiving(struct receiving *r)
+{
+    wax_rc rc;
+
+    do {
+        rc = connect_once(r);
+        bool again = worth_retrying(rc) && (r->o->follow || (r->o->has_timeout && !r->n));
+        if (r->stop != STOP_NONE || !again)
+            return rc;
+        if (!r->drained)
+            tell_away(r, rc);
+        wax_rc waited = wait_again(r);
+        if (waited != WAX_OK)
+            return waited;
+    } while (r->stop == STOP_NONE);
+    return r->stop == STOP_TIMEOUT ? rc : WAX_OK;
 }
 
 int wax_receive(wax *w, const struct wax_receive_options *o, wax_event_fn fn, void *ctx,
@@ -305,7 +366,6 @@ int wax_receive(wax *w, const struct wax_receive_options *o, wax_event_fn fn, vo
 {
     struct receiving r = {
         .w = w, .o = o, .fn = fn, .ctx = ctx, .last = o->has_since ? o->since : 0};
-    unsigned backoff = BACKOFF_MIN_MS;
     int code = home_account(w, err);
 
     if (code != WAX_EX_OK)
@@ -313,18 +373,8 @@ int wax_receive(wax *w, const struct wax_receive_options *o, wax_event_fn fn, vo
     r.started = os_mono_ms();
     wax_rc rc = hand_over(&r);
     bool quick = !o->follow && o->max && r.stop == STOP_ENOUGH;
-    while (rc == WAX_OK && r.stop == STOP_NONE && !quick) {
-        rc = connect_once(&r);
-        if (r.drained)
-            backoff = BACKOFF_MIN_MS;
-        if (r.stop != STOP_NONE)
-            break;
-        bool again = worth_retrying(rc) && (o->follow || (o->has_timeout && !r.n));
-        if (!again)
-            break;
-        wait_again(&r, &backoff);
-        rc = r.stop == STOP_TIMEOUT ? rc : WAX_OK;
-    }
+    if (rc == WAX_OK && r.stop == STOP_NONE && !quick)
+        rc = keep_receiving(&r);
     buf_done(&r.bytes);
     buf_done(&r.acks);
     if (r.stop == STOP_OUTPUT)

@@ -27,6 +27,7 @@ struct net_client {
     void *cancel_ctx;
     char curl_error[CURL_ERROR_SIZE];
     char error[512];
+    unsigned retry_after;
 };
 
 /* What one call gathers. Filled inside curl's callbacks; the callers' own callbacks run
@@ -52,6 +53,8 @@ void net_reply_done(struct net_reply *r)
 }
 
 const char *net_client_error(const struct net_client *c) { return c->error; }
+
+unsigned net_client_retry_after(const struct net_client *c) { return c->retry_after; }
 
 void net_client_free(struct net_client *c)
 {
@@ -364,6 +367,7 @@ static wax_rc run(struct call *call, wax_rc (*turn)(void *ctx), void *turn_ctx)
     int running = 1;
 
     c->error[0] = 0;
+    c->retry_after = 0;
     call->heard = os_mono_ms();
     if (!connections(c) || curl_multi_add_handle(c->multi, c->easy) != CURLM_OK)
         return fail(c, WAX_E_NOMEM, rc_text(WAX_E_NOMEM), NULL);
@@ -381,6 +385,7 @@ static wax_rc run(struct call *call, wax_rc (*turn)(void *ctx), void *turn_ctx)
         if (!rc)
             (void)curl_multi_poll(c->multi, NULL, 0, call->eager ? 0 : TURN_MS, NULL);
     }
+    c->retry_after = call->head.retry_after;
     (void)curl_multi_remove_handle(c->multi, c->easy);
     if (rc) {
         /* Hang up for good: a stream given up is else kept open by its connection, and a

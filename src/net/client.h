@@ -65,6 +65,9 @@ wax_rc net_client_stream(struct net_client *c, const char *path,
                          const struct net_stream_calls *calls, unsigned idle_timeout_ms,
                          int *ret_status, struct buf *error_body) WAX_MUST;
 
+/* The seconds that the last call's answer asked to wait (retry-after); 0: none. */
+unsigned net_client_retry_after(const struct net_client *c);
+
 /* Why the last call failed, one line for people; "" after a success. Lives until the next
  * call on c. */
 const char *net_client_error(const struct net_client *c);

@@ -25,6 +25,14 @@ void net_conn_kick(struct net_conn *c)
         event_active(c->pump_ev, EV_TIMEOUT, 0);
 }
 
+void net_conn_settled(struct net_conn *c)
+{
+    if (list_empty(&c->unsettled))
+        return;
+    list_del(&c->unsettled);
+    c->server->n_unsettled--;
+}
+
 void net_conn_free(struct net_conn *c)
 {
     struct net_server *s = c->server;
@@ -49,6 +57,7 @@ void net_conn_free(struct net_conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    net_conn_settled(c);
     s->n_conns--;
     mem_free(c);
 }
@@ -273,6 +282,7 @@ void net_conn_open(struct net_server *s, evutil_socket_t fd, const struct sockad
     bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
     c->server = s;
+    list_init(&c->unsettled);
     c->since = c->heard = c->idle_since = c->calm_at = os_mono_ms();
     c->calm = NET_CALM_BURST;
     net_source_text(peer, c->source);
@@ -281,6 +291,8 @@ void net_conn_open(struct net_server *s, evutil_socket_t fd, const struct sockad
         c->next->prev = c;
     s->conns = c;
     s->n_conns++;
+    list_add(&s->unsettled, &c->unsettled);
+    s->n_unsettled++;
 }
 
 /* A PING after silence; dead when nothing is heard after it, unless a slow reader is still
@@ -317,7 +329,7 @@ void net_conn_sweep(struct net_conn *c, uint64_t now)
 {
     const struct net_server_conf *conf = &c->server->conf;
 
-    if (!c->settled && now - c->since >= conf->handshake_ms)
+    if (!list_empty(&c->unsettled) && now - c->since >= conf->handshake_ms)
         c->dead = true;
     if (c->closing && now - c->closing_since >= (c->lingering ? LINGER_MS : CLOSING_MS))
         c->dead = true;

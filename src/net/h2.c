@@ -100,7 +100,7 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
     bool ack = frame->hd.flags & NGHTTP2_FLAG_ACK;
     bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
-    c->settled = true;
+    net_conn_settled(c);
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:

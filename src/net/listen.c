@@ -10,9 +10,13 @@
 
 #include "base/log.h"
 #include "net/server_in.h"
+#include "os/clock.h"
 
 #define BACKLOG 1024
 #define ACCEPT_PAUSE_MS 200
+/* Handshakes are waited for so long before one may make room; looked at that often. */
+#define HANDSHAKE_GRACE_MS 1000
+#define HANDSHAKE_PAUSE_MS 20
 
 void net_source_text(const struct sockaddr *sa, char out[NET_SOURCE_MAX])
 {
@@ -37,6 +41,42 @@ void net_source_text(const struct sockaddr *sa, char out[NET_SOURCE_MAX])
     }
 }
 
+static void rest(struct net_server *s, unsigned ms);
+
+/* Closes the oldest connection that has shown no HTTP/2 yet, if it had its time. */
+static bool make_room(struct net_server *s)
+{
+    struct net_conn *oldest =
+        list_empty(&s->unsettled) ? NULL : LIST_OF(s->unsettled.next, struct net_conn, unsettled);
+
+    if (!oldest || os_mono_ms() - oldest->since < HANDSHAKE_GRACE_MS)
+        return false;
+    oldest->dead = true;
+    net_conn_free(oldest);
+    return true;
+}
+
+static void accept_again(void *ctx)
+{
+    struct net_server *s = ctx;
+
+    s->accept_again = NULL;
+    if (s->n_unsettled >= s->conf.max_handshakes && !make_room(s))
+        rest(s, HANDSHAKE_PAUSE_MS);
+    else if (s->listener)
+        (void)evconnlistener_enable(s->listener);
+}
+
+/* Who connects waits in the system's queue meanwhile. */
+static void rest(struct net_server *s, unsigned ms)
+{
+    if (s->accept_again || !s->listener)
+        return;
+    s->accept_again = net_loop_timer(s->loop, ms, accept_again, s);
+    if (s->accept_again)
+        (void)evconnlistener_disable(s->listener);
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int n,
                       void *ctx)
 {
@@ -45,7 +85,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
     (void)l;
     (void)n;
-    if (s->n_conns >= s->conf.max_connections) {
+    if (s->n_conns >= s->conf.max_connections && !make_room(s)) {
         log_warn("connection refused: %u are open", s->n_conns);
         (void)close(fd);
         return;
@@ -55,28 +95,16 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     /* A peer that vanished with our bytes under way. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
     net_conn_open(s, fd, peer);
-}
-
-static void accept_again(void *ctx)
-{
-    struct net_server *s = ctx;
-
-    s->accept_again = NULL;
-    if (s->listener)
-        (void)evconnlistener_enable(s->listener);
+    if (s->n_unsettled >= s->conf.max_handshakes && !make_room(s))
+        rest(s, HANDSHAKE_PAUSE_MS);
 }
 
 /* Out of descriptors: the listener would spin, so it rests a little. */
 static void on_accept_error(struct evconnlistener *l, void *ctx)
 {
-    struct net_server *s = ctx;
-
+    (void)l;
     log_warn("cannot accept: %s", strerror(errno));
-    if (s->accept_again)
-        return;
-    s->accept_again = net_loop_timer(s->loop, ACCEPT_PAUSE_MS, accept_again, s);
-    if (s->accept_again)
-        (void)evconnlistener_disable(l);
+    rest(ctx, ACCEPT_PAUSE_MS);
 }
 
 /* "HOST:PORT", "[V6]:PORT" into two strings. */

@@ -23,6 +23,7 @@ static void set_defaults(struct net_server_conf *c)
 {
     or_default(&c->max_connections, 10000);
     or_default(&c->handshake_ms, 10000);
+    or_default(&c->max_handshakes, 1024);
     or_default(&c->idle_ms, 600000);
     or_default(&c->request_ms, 300000);
     or_default(&c->ping_ms, 60000);
@@ -88,6 +89,7 @@ wax_rc net_server_new(struct net_loop *loop, const struct net_server_conf *conf,
     s->loop = loop;
     s->base = net_loop_base(loop);
     s->handler = handler;
+    list_init(&s->unsettled);
     s->conf = *conf;
     set_defaults(&s->conf);
     s->listen = mem_strdup(conf->listen);

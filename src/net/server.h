@@ -18,14 +18,17 @@ struct net_server_conf {
     const char *listen;       /* "[::]:8443" (dual stack), "127.0.0.1:0" (a free port) */
     const char *cert_file;    /* PEM chain, leaf first */
     const char *key_file;     /* PEM */
-    unsigned max_connections; /* [10,000] more are closed at once */
+    unsigned max_connections; /* [10,000] more are closed at once, unless a half-open one can go */
     unsigned handshake_ms;    /* [10,000] for TLS and the HTTP/2 preface */
-    unsigned idle_ms;         /* [600,000] without any request in progress */
-    unsigned request_ms;      /* [300,000] from a request's first byte to its last */
-    unsigned ping_ms;         /* [60,000] a PING after so much silence */
-    unsigned pong_ms;         /* [30,000] then dead without an answer */
-    unsigned drain_ms;        /* [10,000] what still runs after that is cut off */
-    size_t body_memory;       /* [256 MiB] of all unfinished request bodies together */
+    /* [1,024] handshakes at once. More wait in the system's queue; one that has had a second
+     * makes room for who waits, so that half-open ones keep nobody out. */
+    unsigned max_handshakes;
+    unsigned idle_ms;    /* [600,000] without any request in progress */
+    unsigned request_ms; /* [300,000] from a request's first byte to its last */
+    unsigned ping_ms;    /* [60,000] a PING after so much silence */
+    unsigned pong_ms;    /* [30,000] then dead without an answer */
+    unsigned drain_ms;   /* [10,000] what still runs after that is cut off */
+    size_t body_memory;  /* [256 MiB] of all unfinished request bodies together */
 };
 
 struct net_server;

@@ -19,6 +19,7 @@
 #include <openssl/ssl.h>
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "net/loop_in.h"
 #include "net/server.h"
 
@@ -71,6 +72,7 @@ struct net_stream {
 struct net_conn {
     struct net_server *server;
     struct net_conn *prev, *next;
+    struct list unsettled; /* in the server's, until a first HTTP/2 frame came */
     struct bufferevent *bev;
     struct event *pump_ev;
     nghttp2_session *h2; /* NULL until the handshake is done */
@@ -87,7 +89,6 @@ struct net_conn {
     uint64_t calm_at;
     unsigned calm; /* control frames left */
     bool pumping, again;
-    bool settled;   /* a first HTTP/2 frame came */
     bool noticed;   /* draining: the client was told to open no more streams */
     bool abandoned; /* closing: the handler was told */
     bool look;      /* a stream is closed or wants `drained`: look them through */
@@ -116,6 +117,8 @@ struct net_server {
     nghttp2_option *option;
     struct net_conn *conns;
     unsigned n_conns;
+    struct list unsettled; /* of connections, oldest first */
+    unsigned n_unsettled;
     size_t body_bytes;
     struct net_timer *sweep;
     uint64_t date_s; /* second that `date` was made for */
@@ -147,6 +150,8 @@ const char *net_server_date(struct net_server *s);
 
 /* conn.c */
 void net_conn_open(struct net_server *s, evutil_socket_t fd, const struct sockaddr *peer);
+/* A first HTTP/2 frame came. */
+void net_conn_settled(struct net_conn *c);
 /* Does everything that waits; frees the connection when it is over. */
 void net_conn_pump(struct net_conn *c);
 /* Has the pump run soon. */

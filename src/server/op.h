@@ -29,8 +29,9 @@ struct server {
     void *revoked_ctx;
     struct list ops;
     struct list by_responder[SERVER_BUCKETS];
-    struct list polls; /* by next look, the earliest first */
-    size_t n_requests; /* ops that are no stream */
+    struct list polls;  /* by next look, the earliest first */
+    size_t n_requests;  /* ops that are no stream */
+    unsigned n_refused; /* for want of room */
 };
 
 enum login_need { LOGIN_NONE, LOGIN_OPTIONAL, LOGIN_NEEDED };

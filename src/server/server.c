@@ -95,6 +95,9 @@ static void refuse_route(struct http_responder *r, const struct buf *allowed)
     buf_done(&detail);
 }
 
+/* Those refused now are asked back one after the other, not together. */
+static unsigned later(struct server *s) { return 2 + s->n_refused++ % 14; }
+
 static void handle(void *ctx, const struct http_request *req, struct http_responder *r)
 {
     struct server *s = ctx;
@@ -110,7 +113,7 @@ static void handle(void *ctx, const struct http_request *req, struct http_respon
     buf_done(&allowed);
     if (s->draining || s->n_requests >= SERVER_REQUESTS_MAX) {
         refuse(r, PROBLEM_OVERLOADED, s->draining ? "The server is stopping" : "The server is busy",
-               5);
+               later(s));
         return;
     }
     if (req->body.n > route->body_max) {
@@ -119,7 +122,7 @@ static void handle(void *ctx, const struct http_request *req, struct http_respon
     }
     struct op *op = op_new(s, req, r);
     if (!op) {
-        refuse(r, PROBLEM_OVERLOADED, "The server is short of memory", 5);
+        refuse(r, PROBLEM_OVERLOADED, "The server is short of memory", later(s));
         return;
     }
     op->route = route;

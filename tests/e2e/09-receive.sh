@@ -43,12 +43,15 @@ code 0 '--follow does not block send of the same home' timeout 20 "$wax" --home 
 code 0 'nor other commands' timeout 20 "$wax" --home "$tmp/bob1" history
 port=${url##*:}
 server_kill
-sleep 0.5
+check 'the server away: it says so' until_true 20 grep -q '"state":"away"' "$tmp/follow.err"
+sleep 2
 "$waxd" run --data "$srv" --listen "127.0.0.1:$port" >"$tmp/waxd.out" 2>>"$tmp/waxd.log" &
 server_pid=$!
 until_true 20 grep -q '^ready' "$tmp/waxd.out" || die 'restart'
 w ann1 send bob@example.org 'after the restart' >/dev/null
 check 'it comes back after the server did' until_true 20 grep -q 'after the restart' "$tmp/follow"
+same 'each is said once, and nothing else' 'away back' \
+    "$(jq -r .state "$tmp/follow.err" | tr '\n' ' ' | sed 's/ $//')"
 kill -INT $follower
 rc=0; wait $follower || rc=$?; others=''
 same 'SIGINT ends it well' 0 $rc

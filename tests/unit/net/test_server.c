@@ -50,6 +50,45 @@ static void a_connection_that_says_nothing_is_closed(void **state)
     assert_true(wait_connections(0));
 }
 
+static void half_open_connections_make_room_for_who_waits(void **state)
+{
+    (void)state;
+    struct raw r;
+    int fds[8];
+
+    world_start(&w, &(struct net_server_conf){.max_handshakes = 4});
+    for (size_t i = 0; i < 8; i++)
+        fds[i] = raw_tcp(&w); /* twice as many as may be at it, and they never begin */
+    uint64_t since = os_mono_ms();
+    assert_true(raw_open(&w, NULL, &r));
+    assert_true(raw_hello(&r));
+    assert_true(raw_request(&r, 1, false));
+    assert_true(world_wait(&w.requests, 1));
+    uint64_t took = os_mono_ms() - since;
+    assert_true(took >= 500); /* it waited for its turn */
+    assert_true(took < 8000); /* and not until the others' time was up */
+    assert_true(net_server_connections(w.server) <= 5);
+    raw_close(&r);
+    for (size_t i = 0; i < 8; i++)
+        (void)close(fds[i]);
+}
+
+static void at_the_maximum_a_half_open_connection_goes_first(void **state)
+{
+    (void)state;
+    struct raw r;
+    char c;
+
+    world_start(&w, &(struct net_server_conf){.max_connections = 1});
+    int fd = raw_tcp(&w);
+    assert_true(wait_connections(1));
+    os_sleep_ms(1100);
+    assert_true(raw_open(&w, NULL, &r));
+    assert_int_equal(read(fd, &c, 1), 0);
+    raw_close(&r);
+    (void)close(fd);
+}
+
 static void a_half_open_connection_is_found_by_ping(void **state)
 {
     (void)state;
@@ -383,6 +422,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_connection_that_says_nothing_is_closed),
+        TEST(half_open_connections_make_room_for_who_waits),
+        TEST(at_the_maximum_a_half_open_connection_goes_first),
         TEST(a_half_open_connection_is_found_by_ping),
         TEST(an_answered_ping_keeps_it),
         TEST(an_idle_connection_is_closed_and_a_used_one_is_not),
