@@ -44,9 +44,41 @@ meson_suites() {
 sanitized() { build_in "$top/build-san" debugoptimized -Db_sanitize=address,undefined -Db_lundef=false; }
 clang_build() { CC=clang build_in "$top/build-clang" debugoptimized; }
 
-fuzz_for() {
-    CC=clang build_in "$top/build-fuzz" debugoptimized -Dfuzz=true -Db_lundef=false
-    tools/fuzz "$top/build-fuzz" "$1"
+# fuzz_build ENGINE, then fuzz_with ENGINE ARGUMENTS of tools/fuzz.
+fuzz_build() {
+    if [ "$1" = afl ]; then
+        need_afl
+        AFL_QUIET=1 CC=afl-clang-fast build_in "$top/build-afl" debugoptimized -Dfuzz=afl -Db_lundef=false
+    else
+        CC=clang build_in "$top/build-fuzz" debugoptimized -Dfuzz=libfuzzer -Db_lundef=false
+    fi
+}
+
+fuzz_with() {
+    engine=$1
+    shift
+    fuzz_build "$engine"
+    case $engine in
+    afl) tools/fuzz afl "$top/build-afl" "$@" ;;
+    *) tools/fuzz libfuzzer "$top/build-fuzz" "$@" ;;
+    esac
+}
+
+# ./dev fuzz [--engine libfuzzer|afl] [SECONDS | --cpu-minutes M [TARGET…] | --merge [TARGET…]]
+fuzz() {
+    engine=libfuzzer
+    if [ "${1:-}" = --engine ] && [ $# -ge 2 ]; then
+        engine=$2
+        shift 2
+    fi
+    case $engine:${1:-60} in
+    libfuzzer:--cpu-minutes | afl:--cpu-minutes | libfuzzer:--merge) ;;
+    libfuzzer:*[!0-9]* | afl:*[!0-9]*) echo "fuzz: what is $1?" >&2; exit 64 ;;
+    libfuzzer:* | afl:*) ;;
+    *) echo "fuzz: the engines are libfuzzer and afl" >&2; exit 64 ;;
+    esac
+    [ $# -gt 0 ] || set -- 60
+    fuzz_with "$engine" "$@"
 }
 
 check() {
@@ -85,7 +117,7 @@ check() {
     step san-scenario meson_suites "$top/build-san" scenario
     step san-fuzz-corpora meson_suites "$top/build-san" fuzz
     step san-conversation meson_suites "$top/build-san" conversation
-    step fuzz fuzz_for 60
+    step fuzz fuzz_with libfuzzer 60
     [ -n "$list" ] && return 0
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]

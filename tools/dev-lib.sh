@@ -48,6 +48,18 @@ setup() {
 
 need_setup() { [ -e "$(stamp)" ] && { openssl_has_kem || [ -d node_modules/pqclean/deps ]; } || setup; }
 
+# AFL++ is wanted by `./dev fuzz --engine afl` alone, so it comes when that is first called.
+need_afl() {
+    ! command -v afl-clang-fast >/dev/null || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "setup: AFL++ is missing: run \`sudo apt-get install afl++\`" >&2
+        exit 77
+    fi
+    echo "setup: installing afl++"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends afl++ >/dev/null
+}
+
 # build_in DIR BUILDTYPE [MESON OPTIONS]: quiet when all is well.
 build_in() {
     dir=$1 type=$2
