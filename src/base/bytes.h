@@ -28,6 +28,10 @@ struct msg_id { uint8_t b[16]; };    /* first 16 bytes of com */
 struct hash32 { uint8_t b[32]; };    /* SHA-256 outputs, com, roots */
 struct point { uint8_t b[65]; };     /* uncompressed P-256 point, first byte 04 */
 struct sig { uint8_t b[64]; };       /* ECDSA r ‖ s */
+struct log_id { uint8_t b[32]; };    /* H("WAX1-log" ‖ first log key ‖ lp(domain)) */
+struct map_key { uint8_t b[32]; };   /* H("WAX1-kt-idx" ‖ …): a version of a handle */
+struct map_value { uint8_t b[32]; }; /* H("WAX1-kt-val" ‖ …): what stands there */
+struct map_opening { uint8_t b[16]; }; /* random; makes a map value unguessable */
 /* Secrets. Their owners wipe them; copies on the stack end with mem_wipe. */
 struct key32 { uint8_t b[32]; };     /* chain, root, message and continuity keys, scalars */
 struct seed64 { uint8_t b[64]; };    /* ML-KEM d ‖ z */

@@ -1,21 +1,12 @@
 #include "wire/proto_rules.h"
 
 #include "base/text.h"
+#include "wire/checkpoint.h"
 #include "wire/envelope.h"
 #include "wire/manifest.h"
+#include "wire/proof.h"
 #include "wire/records.h"
 
-/* Proofs of RECORDS 13. */
-#define LOG_PROOF_MAX (1 + 64 * 32)
-#define MAP_INCLUSION_MAX (2 + 256 * 32)
-#define MAP_ABSENCE_MAX (1 + 2 + 256 * 32 + 64)
-#define LOG_ENTRY 48
-#define DAILY_PROOF_MAX (8 + 2 * (LOG_ENTRY + LOG_PROOF_MAX))
-#define CHECKPOINT_RECORD 156
-#define COSIGNATURE 129
-#define ROTATION 381
-#define GENERATION 256
-#define FEED_ITEM 64
 #define GROUP_RECORD_MAX 352333
 /* As many as a fan-out has devices: each list that goes with it. */
 #define MANY FANOUT_LEAVES_MAX
@@ -59,15 +50,15 @@ static const struct proto_rule register_request[] = {SOME(1, CHAIN_LINK_MAX),
 static const struct proto_rule directory_reply[] = {
     MAYBE(1, CHECKPOINT_RECORD),
     UPTO(2, LOG_PROOF_MAX),
-    MAYBE(4, LOG_ENTRY),
+    MAYBE(4, LOG_ENTRY_SIZE),
     UPTO(5, LOG_PROOF_MAX),
     ITEMS(7, MANY),
     UPTO(8, MAP_ABSENCE_MAX),
     /* "empty if none" */
     {9, PROTO_BYTES, BUNDLE_RECORD, BUNDLE_RECORD, 0, MANIFEST_DEVICES_MAX},
-    LIST(10, COSIGNATURE, COSIGNATURE, 64),
-    LIST(11, ROTATION, ROTATION, 64),
-    LIST(12, GENERATION, GENERATION, 64),
+    LIST(10, COSIGNATURE_RECORD, COSIGNATURE_RECORD, 64),
+    LIST(11, ROTATION_RECORD, ROTATION_RECORD, 64),
+    LIST(12, GENERATION_RECORD, GENERATION_RECORD, 64),
     LIST(13, 1, LOG_PROOF_MAX, 64)};
 static const struct proto_rule version_proof[] = {SOME(2, CHAIN_LINK_MAX), MAYBE(3, 16),
                                                   UPTO(4, MAP_INCLUSION_MAX)};
@@ -93,13 +84,13 @@ static const struct proto_rule stale_account[] = {EXACT(1, 32), HANDLE(2),
                                                   LIST(3, 1, CHAIN_LINK_MAX, MANY)};
 static const struct proto_rule ack_request[] = {ITEMS(1, 4096)};
 static const struct proto_rule blob_reply[] = {EXACT(1, 16)};
-static const struct proto_rule checkpoint_reply[] = {EXACT(1, CHECKPOINT_RECORD),
-                                                     LIST(2, COSIGNATURE, COSIGNATURE, 64)};
+static const struct proto_rule checkpoint_reply[] = {
+    EXACT(1, CHECKPOINT_RECORD), LIST(2, COSIGNATURE_RECORD, COSIGNATURE_RECORD, 64)};
 static const struct proto_rule proof_reply[] = {UPTO(1, LOG_PROOF_MAX),
                                                 EXACT(2, CHECKPOINT_RECORD)};
 static const struct proto_rule updates_reply[] = {ITEMS(2, MANY)};
-static const struct proto_rule log_batch[] = {EXACT(1, LOG_ENTRY),
-                                              UPTO(2, API_BODY_MAX / FEED_ITEM * FEED_ITEM)};
+static const struct proto_rule log_batch[] = {
+    EXACT(1, LOG_ENTRY_SIZE), UPTO(2, API_BODY_MAX / FEED_ITEM_SIZE * FEED_ITEM_SIZE)};
 static const struct proto_rule link_post[] = {SOME(1, LINK_SEALED_MAX)};
 static const struct proto_rule link_reply[] = {LIST(1, 1, LINK_SEALED_MAX, 6)};
 

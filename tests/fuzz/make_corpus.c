@@ -351,6 +351,84 @@ static void session_rows(void)
     save("peer_sessions", 1);
 }
 
+/* The directory's proofs and records. */
+static void map_proofs(void)
+{
+    json_t *root = vec_load("wax1/prefix-tree.json"), *it;
+    size_t i;
+
+    json_array_foreach(vec_get(root, "leaves"), i, it)
+    {
+        buf_u8(&seed, 0);
+        vec_hex(it, "inclusion", &seed);
+        save("map_proof", i);
+    }
+    json_array_foreach(vec_get(root, "absent"), i, it)
+    {
+        buf_u8(&seed, 1);
+        vec_hex(it, "absence", &seed);
+        save("map_proof", 20 + i);
+    }
+    it = json_array_get(vec_get(root, "leaves"), 0);
+    buf_u8(&seed, 1);
+    vec_hex(it, "key", &seed);
+    vec_hex(it, "value", &seed);
+    save("map_node", 0);
+    buf_u8(&seed, 0);
+    buf_u64(&seed, 1);
+    vec_hex(it, "key", &seed);
+    buf_zero(&seed, 8 + 32);
+    save("map_node", 1);
+    json_decref(root);
+}
+
+static void log_proofs(void)
+{
+    json_t *root = vec_load("wax1/log.json"), *it;
+    size_t i;
+
+    json_array_foreach(vec_get(root, "inclusion"), i, it) if (i % 11 == 0)
+    {
+        vec_hex(it, "proof", &seed);
+        save("log_proof", i);
+    }
+    json_array_foreach(vec_get(root, "daily"), i, it)
+    {
+        vec_hex(it, "proof", &seed);
+        save("daily_proof", i);
+    }
+    buf_u8(&seed, 0);
+    vec_hex_value(json_array_get(vec_get(root, "entries"), 1), &seed);
+    save("log_record", 0);
+    buf_u8(&seed, 1);
+    vec_hex_value(json_array_get(vec_get(root, "feed"), 1), &seed);
+    save("log_record", 1);
+    json_decref(root);
+}
+
+static void log_records(void)
+{
+    static const char *const names[] = {"cosignature", "rotation", "generation"};
+    json_t *root = vec_load("wax1/checkpoint.json");
+    const json_t *it = json_array_get(vec_get(root, "checkpoints"), 8);
+
+    buf_u8(&seed, 2);
+    vec_hex(it, "record", &seed);
+    save("log_record", 2);
+    buf_u8(&seed, 3);
+    vec_hex(it, "in_P", &seed);
+    save("log_record", 3);
+    for (size_t i = 0; i < 3; i++) {
+        buf_u8(&seed, (uint8_t)(4 + i));
+        vec_hex(root, names[i], &seed);
+        save("log_record", 4 + i);
+    }
+    buf_u8(&seed, 3);
+    buf_zero(&seed, 124);
+    save("log_record", 7);
+    json_decref(root);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -368,6 +446,9 @@ int main(int argc, char **argv)
     contents();
     account_rows();
     session_rows();
+    map_proofs();
+    log_proofs();
+    log_records();
     buf_done(&seed);
     return 0;
 }

@@ -169,6 +169,9 @@ C
     plant src/directory/x.c "directory has no secrets and may not call ec_sign()" "the directory signs" <<'C'
 int f(void) { return ec_sign(0); }
 C
+    plant src/tree/x.c "tree has no secrets and may not call ec_generate()" "the trees make keys" <<'C'
+int f(void) { return ec_sign(0) + ec_generate(0); }
+C
 }
 
 cycles() {
