@@ -121,6 +121,7 @@ static void alert(json_t *j, const struct wax_event *e)
 {
     put(j, "kind", e->kind);
     put(j, "class", e->klass);
+    put(j, "id", e->id);
     put(j, "handle", e->handle);
     put(j, "device", e->device);
     put(j, "detail", e->detail);

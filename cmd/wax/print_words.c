@@ -64,7 +64,9 @@ static void message(struct buf *out, const struct wax_event *e, bool colour)
     if (e->state && strcmp(e->state, "accepted") != 0)
         buf_printf(out, " [%s]", e->state);
     buf_str(out, ": ");
-    if (e->unreadable_version)
+    if (e->state && strcmp(e->state, "unreadable") == 0)
+        buf_str(out, "(this message cannot be read here; it is asked for again)");
+    else if (e->unreadable_version)
         buf_str(out, "(this message needs a newer Waxwing)");
     else
         indented(out, e->text, e->text_len);

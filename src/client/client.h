@@ -135,6 +135,8 @@ wax_rc client_flush(struct client *c, flush_fn fn, void *ctx) WAX_MUST;
 /* Messages in the outbox (user messages only). */
 wax_rc client_outbox_count(struct client *c, unsigned *ret) WAX_MUST;
 typedef bool (*client_item_fn)(void *ctx, uint64_t order, const struct item *it);
+/* Whether anything waits there, also what people do not see. */
+wax_rc client_outbox_waits(struct client *c, bool *ret) WAX_MUST;
 wax_rc client_outbox_each(struct client *c, client_item_fn fn, void *ctx) WAX_MUST;
 /* WAX_E_NOTFOUND; WAX_E_DENIED: sealed already, a copy may be out. */
 wax_rc client_outbox_cancel(struct client *c, const struct msg_id *id) WAX_MUST;
@@ -206,8 +208,8 @@ wax_rc client_link_new(const struct client_env *env, const char *handle, const c
                        const struct client_link_ui *ui, uint64_t deadline,
                        struct client **ret) WAX_MUST;
 /* After a process died late in client_link_new: if the account lists this home's device by now, the
- * link is finished (WAX_OK); if not, what was begun is dropped (WAX_E_NOTFOUND, as when nothing was). WAX_E_EXISTS: the
- * home has an account, or a registration that is not finished. */
+ * link is finished (WAX_OK); if not, what was begun is dropped (WAX_E_NOTFOUND, as when nothing
+ * was). WAX_E_EXISTS: the home has an account, or a registration that is not finished. */
 wax_rc client_link_resume(const struct client_env *env, struct client **ret) WAX_MUST;
 /* Old side. WAX_E_DENIED: wrong digits; WAX_E_NOTFOUND: no such link code (gone or mistyped). */
 wax_rc client_link_approve(struct client *c, const char *link_code, const struct client_link_ui *ui,

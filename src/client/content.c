@@ -1,6 +1,6 @@
 /* What an accepted message does, by its kind (proto/content.proto). Everything here runs in the
  * transaction that takes the message in. */
-#include "client/internal.h"
+#include "client/repair.h"
 
 static struct bytes message_key(const struct hash32 *com, const struct acct_id *sender,
                                 uint8_t out[64])
@@ -34,12 +34,38 @@ wax_rc message_file(struct client *c, const struct hash32 *com, const struct acc
                      order_key(order, value));
 }
 
+wax_rc message_unfile(struct client *c, const struct hash32 *com, const struct acct_id *sender)
+{
+    uint8_t key[64];
+
+    return vault_del(c->env.vault, VT_MESSAGE, message_key(com, sender, key));
+}
+
+/* It was listed as unreadable (4.8): its line becomes the message. */
+static wax_rc show_again(struct client *c, const struct item *it, uint64_t order)
+{
+    struct item was = {0};
+    wax_rc rc = history_load(c->env.vault, order, &was);
+    bool unreadable = rc == WAX_OK && was.state == ITEM_UNREADABLE;
+    struct dev_id dev = was.device;
+
+    item_done(&was);
+    if (!unreadable)
+        return rc;
+    rc = history_store(c->env.vault, order, it);
+    if (rc == WAX_OK)
+        rc = unread_forget(c, &dev, &it->com);
+    return rc == WAX_OK ? event_put_history(c->env.vault, order) : rc;
+}
+
 /* A message becomes a history row and an event; once by (com, sender account). */
 static wax_rc show(struct client *c, const struct item *it)
 {
     uint64_t order;
     wax_rc rc = message_find(c, &it->com, &it->sender, &order);
 
+    if (rc == WAX_OK)
+        return show_again(c, it, order);
     if (rc != WAX_E_NOTFOUND)
         return rc;
     rc = meta_next(c->env.vault, "seq.history", &order);
@@ -178,6 +204,8 @@ static wax_rc take_message(struct client *c, const struct opened *o, const char 
                 rc = show(c, &it);
         } else if (rc == WAX_E_NOTFOUND) {
             rc = park(c, &o->with, &it);
+            if (rc == WAX_OK)
+                rc = unread_forget(c, &it.device, &it.com);
         }
     } else if (rc == WAX_OK) {
         set_conversation(&it, c->handle, from);
@@ -227,17 +255,23 @@ static wax_rc take_sync(struct client *c, const struct opened *o)
     return rc;
 }
 
-wax_rc content_take(struct client *c, const struct opened *o, const char *from, uint64_t frame_time)
+/* Kinds that people do not see. */
+static wax_rc take_silent(struct client *c, const struct opened *o)
 {
-    (void)frame_time;
-    if (o->content->min_version > 1)
-        return take_message(c, o, from, false);
     switch ((int)o->content->kind) {
-    case WAX__V1__KIND__TEXT:
-        return take_message(c, o, from, o->conversation != CONV_GROUP);
     case WAX__V1__KIND__SYNC:
         return take_sync(c, o);
-    /* Nothing to show, and nothing lost when this version does not act on it. */
+    case WAX__V1__KIND__REPEAT_REQUEST:
+        return repeat_answer(c, o);
+    default: /* nothing lost when this version does not act on it */
+        return WAX_OK;
+    }
+}
+
+static bool is_silent(int kind)
+{
+    switch (kind) {
+    case WAX__V1__KIND__SYNC:
     case WAX__V1__KIND__RECEIPT:
     case WAX__V1__KIND__TYPING:
     case WAX__V1__KIND__CONTROL:
@@ -245,10 +279,25 @@ wax_rc content_take(struct client *c, const struct opened *o, const char *from, 
     case WAX__V1__KIND__MISSED_DEVICE:
     case WAX__V1__KIND__CLONE_EVIDENCE:
     case WAX__V1__KIND__HANDED_ON:
-        return WAX_OK;
+        return true;
     default:
-        return take_message(c, o, from, false); /* kept, shown as "needs a newer version" */
+        return false;
     }
+}
+
+wax_rc content_take(struct client *c, const struct opened *o, const char *from, uint64_t frame_time)
+{
+    int kind = (int)o->content->kind;
+
+    (void)frame_time;
+    if (o->content->min_version <= 1 && is_silent(kind)) {
+        wax_rc rc = unread_resolve(c, &o->com, &o->sender.acct);
+        return rc == WAX_OK ? take_silent(c, o) : rc;
+    }
+    /* Others are kept, and shown as "needs a newer version". */
+    bool readable = o->content->min_version <= 1 && kind == WAX__V1__KIND__TEXT &&
+                    o->conversation != CONV_GROUP;
+    return take_message(c, o, from, readable);
 }
 
 /* The handle shows another account here than at the sibling, or none: nothing is sent to that one

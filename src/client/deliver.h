@@ -2,7 +2,7 @@
 #ifndef CLIENT_DELIVER_H
 #define CLIENT_DELIVER_H
 
-#include "client/internal.h"
+#include "client/repair.h"
 #include "session/fanout.h"
 #include "session/seal.h"
 

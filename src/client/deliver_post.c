@@ -149,11 +149,28 @@ static wax_rc renew_fanout(struct delivery *d)
                      BYTES_OF(value));
 }
 
-static wax_rc finish_in_tx(struct delivery *d)
+/* What a repeat needs of it is kept (4.8); devices that it could not be sealed for may ask, too. */
+static wax_rc note_sent(struct delivery *d, uint64_t accepted)
+{
+    struct dev_id listed[DELIVER_DEVICES_MAX];
+    size_t n = 0;
+
+    if (!d->box.has_fanout)
+        return WAX_OK;
+    for (size_t i = 0; i < d->n_targets; i++)
+        if (d->targets[i].dormant)
+            listed[n++] = d->targets[i].party.dev;
+    return sent_finished(d->c, &d->box, listed, n, accepted);
+}
+
+static wax_rc finish_in_tx(struct delivery *d, uint64_t accepted)
 {
     struct vault *v = d->c->env.vault;
     uint8_t key[8];
     wax_rc rc = finish_history(d);
+
+    if (rc == WAX_OK)
+        rc = note_sent(d, accepted);
 
     if (rc == WAX_OK)
         rc = renew_fanout(d);
@@ -180,7 +197,7 @@ static wax_rc results_in_tx(struct delivery *d, struct post *p, const Wax__V1__S
         return rc;
     *ret = t.full ? WAX_E_FULL : t.gone && !delivery_has_peer(d) ? WAX_E_CONFLICT : WAX_OK;
     if (*ret == WAX_OK)
-        return finish_in_tx(d);
+        return finish_in_tx(d, reply ? reply->accepted_at : 0);
     d->box.why = (uint8_t)-WAX_E_FULL;
     return outbox_store(d->c, d->order, &d->box);
 }

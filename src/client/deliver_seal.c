@@ -16,7 +16,8 @@ static wax_rc add_targets(struct delivery *d, const struct pin *pin, bool own)
 
     for (int i = 0; i < pin->head.manifest.n_devices; i++) {
         const struct dev_id *dev = &pin->devs[i];
-        if (ID_EQ(dev, &c->keys.dev) || outbox_has(&d->box, dev))
+        if (ID_EQ(dev, &c->keys.dev) || outbox_has(&d->box, dev) ||
+            (outbox_one_device(&d->box) && !ID_EQ(dev, &d->box.to)))
             continue;
         struct target *t = &d->targets[d->n_targets];
         *t = (struct target){.own = own, .index = i};
@@ -81,8 +82,12 @@ static wax_rc seal_one(struct delivery *d, struct target *t, struct sealed *x,
                          .now = now_early(c)};
     sealed_reset(x);
     wax_rc rc = peer_load(c, &t->party.dev, s);
+    if (rc == WAX_OK && d->box.has_sid && session_find(s, &d->box.sid))
+        in.in_session = &d->box.sid; /* answered in the session that the request came in (4.8) */
     if (rc == WAX_OK)
         rc = session_seal(&in, s, c->env.rng, x);
+    if (rc == WAX_OK)
+        rc = sent_sealed(c, &d->box, &t->party.dev, &x->slot.sid);
     if (rc == WAX_OK)
         rc = peer_store(c, s);
     if (rc == WAX_OK)
@@ -189,8 +194,9 @@ wax_rc delivery_seal(struct delivery *d)
         any_peer = any_peer || (!d->targets[i].own && !d->targets[i].dormant);
         missing = missing || (!d->targets[i].sealed.n && !d->targets[i].dormant);
     }
-    /* Nobody of the other side has it or can get it now: it waits whole, own copies included. */
-    if (!any_peer)
+    /* Nobody of the other side has it or can get it now: it waits whole, own copies included. What
+     * is for one device only is not worth waiting: it ends (4.8 "stop when dormant"). */
+    if (!any_peer && !outbox_one_device(&d->box))
         return WAX_E_DORMANT;
     if (!missing)
         return WAX_OK;

@@ -83,12 +83,15 @@ static bool goes_on(wax_rc rc)
            rc == WAX_E_CONFLICT || rc_is_refusal(rc);
 }
 
-static wax_rc one(struct client *c, uint64_t order, flush_fn fn, void *ctx)
+/* *ret_silent: it is for one device, and nobody waits for it. */
+static wax_rc one(struct client *c, uint64_t order, flush_fn fn, void *ctx, bool *ret_silent)
 {
     struct outbox o = {0};
     struct flush_result r = {0};
     wax_rc rc = outbox_load(c, order, &o);
     bool told = rc == WAX_OK && o.kind == OUTBOX_TEXT;
+
+    *ret_silent = rc == WAX_OK && outbox_one_device(&o);
 
     outbox_done(&o);
     if (rc == WAX_E_NOTFOUND)
@@ -108,9 +111,10 @@ wax_rc client_flush(struct client *c, flush_fn fn, void *ctx)
     if (rc == WAX_OK)
         rc = outbox_orders(c, &orders);
     for (size_t i = 0; rc == WAX_OK && i + 8 <= orders.n; i += 8) {
-        rc = one(c, get_u64(orders.p + i), fn, ctx);
+        bool silent;
+        rc = one(c, get_u64(orders.p + i), fn, ctx, &silent);
         if (rc != WAX_OK && goes_on(rc)) {
-            worst = WAX_E_FULL;
+            worst = silent ? worst : WAX_E_FULL;
             rc = WAX_OK;
         }
     }

@@ -144,10 +144,18 @@ wax_rc identity_store(struct client *c, uint64_t published) WAX_MUST;
 wax_rc prekey_first(struct client *c, const struct prekey *p) WAX_MUST;
 
 /* --- outbox.c --- */
-enum outbox_kind { OUTBOX_TEXT = 1, OUTBOX_SYNC = 2 };
+enum outbox_kind {
+    OUTBOX_TEXT = 1, /* the only ones that people see */
+    OUTBOX_SYNC = 2,
+    OUTBOX_DEVICE = 3, /* for one device: requests, control, evidence, handed on */
+    OUTBOX_REPEAT = 4, /* an own message once more, for one device (4.8) */
+};
 struct outbox {
     uint8_t kind;
     bool has_fanout;
+    bool has_sid;     /* OUTBOX_REPEAT: sealed in that session while it is held (4.8) */
+    struct dev_id to; /* OUTBOX_DEVICE, OUTBOX_REPEAT: the device; else zero */
+    struct sid sid;
     uint8_t why;         /* 0, or −wax_rc of the last try */
     struct acct_id peer; /* the other account; own for notes and syncs */
     struct hash32 r32, com;
@@ -163,6 +171,9 @@ wax_rc outbox_load(struct client *c, uint64_t order, struct outbox *ret) WAX_MUS
 wax_rc outbox_store(struct client *c, uint64_t order, const struct outbox *o) WAX_MUST;
 /* Draws r32, makes com, gives it the next order. In a transaction. */
 wax_rc outbox_add(struct client *c, struct outbox *o, uint64_t *ret_order) WAX_MUST;
+/* The same with r32 and com as they are. */
+wax_rc outbox_put(struct client *c, struct outbox *o, uint64_t *ret_order) WAX_MUST;
+static inline bool outbox_one_device(const struct outbox *o) { return o->kind >= OUTBOX_DEVICE; }
 bool outbox_has(const struct outbox *o, const struct dev_id *dev);
 /* Takes the messages to an account that was replaced out of the outbox and says so: a message is
  * never sent to another account than it was written to. In a transaction. */
@@ -185,6 +196,8 @@ wax_rc message_find(struct client *c, const struct hash32 *com, const struct acc
                     uint64_t *ret_order) WAX_MUST;
 wax_rc message_file(struct client *c, const struct hash32 *com, const struct acct_id *sender,
                     uint64_t order) WAX_MUST;
+wax_rc message_unfile(struct client *c, const struct hash32 *com,
+                      const struct acct_id *sender) WAX_MUST;
 /* Own messages that waited for their account to be known; accounts that a sibling told of. */
 wax_rc content_release(struct client *c) WAX_MUST;
 wax_rc content_take(struct client *c, const struct opened *o, const char *from_handle,

@@ -15,7 +15,7 @@ wax_rc item_encode(const struct item *it, struct buf *out)
     buf_u8(out, ITEM_VERSION);
     buf_u8(out, it->type);
     buf_u8(out, it->state);
-    buf_u8(out, (uint8_t)(it->own | it->needs_newer << 1));
+    buf_u8(out, (uint8_t)(it->own | it->needs_newer << 1 | it->handed_on << 2));
     buf_u64(out, it->sent_at);
     buf_u64(out, it->received_at);
     buf_bytes(out, BYTES_OF(it->com.b));
@@ -54,8 +54,9 @@ wax_rc item_decode(struct bytes in, struct item *ret)
     uint8_t flags = rd_u8(&r);
     it.own = flags & 1;
     it.needs_newer = flags >> 1 & 1;
+    it.handed_on = flags >> 2 & 1;
     rd_refuse_if(&r, it.type < ITEM_MESSAGE || it.type > ITEM_EXPIRED ||
-                         it.state > ITEM_CANCELLED || flags > 3);
+                         it.state > ITEM_UNREADABLE || flags > 7);
     it.sent_at = rd_u64(&r);
     it.received_at = rd_u64(&r);
     rd_copy(&r, it.com.b, sizeof it.com.b);

@@ -16,7 +16,8 @@ enum item_state {
     ITEM_QUEUED = 1,
     ITEM_ACCEPTED = 2,
     ITEM_EXPIRED_OUT = 3,
-    ITEM_CANCELLED = 4
+    ITEM_CANCELLED = 4,
+    ITEM_UNREADABLE = 5 /* of others: listed, its text may still come (4.8) */
 };
 
 enum item_shown { SHOWN_NEW = 0, SHOWN_TRIED = 1, SHOWN_DONE = 2 };
@@ -28,6 +29,7 @@ struct item {
     uint8_t state;    /* enum item_state */
     bool own;         /* written by this account */
     bool needs_newer; /* content of a version we do not know; text is empty */
+    bool handed_on;   /* by another own device, which vouches for nothing: the sender signed */
     uint64_t sent_at, received_at;
     struct hash32 com; /* messages; expiries at the sender */
     struct acct_id sender;

@@ -5,6 +5,7 @@
 
 #include "account/rollback.h"
 #include "account/update.h"
+#include "client/repair.h"
 
 /* --- Prekeys in the vault --- */
 
@@ -376,7 +377,7 @@ static wax_rc login_steps(struct client *c)
         rc = resign_if_due(c);
     if (rc == WAX_OK)
         rc = client_maintain(c, false);
-    return rc;
+    return rc == WAX_OK ? repair_tick(c) : rc;
 }
 
 wax_rc client_login(struct client *c)

@@ -1,5 +1,5 @@
 /* What has outlived its rule goes (PROTOCOL 1 "Superseded", 4.3, 4.4, 4.5). */
-#include "client/internal.h"
+#include "client/repair.h"
 
 /* Where in a table's values the time stands, and what stays all the same. */
 struct sweep_rule {
@@ -17,7 +17,8 @@ static const struct sweep_rule rules[] = {
     {VT_OWN_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
     {VT_EPOCH, 37, SLOTS_KEEP_MS, 0, true},
     {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
-    {VT_META, 0, FANOUTS_KEEP_MS, 0, false, "unread."},
+    {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "b"}, /* budgets, and when a device was asked */
+    {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "a"},
     {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
 };
 
@@ -172,7 +173,7 @@ static wax_rc maintain_in_tx(struct client *c, bool drained)
         rc = tidy_peers(c);
     for (size_t i = 0; rc == WAX_OK && i < sizeof rules / sizeof *rules; i++)
         rc = sweep(c, &rules[i]);
-    return rc;
+    return rc == WAX_OK ? sent_sweep(c) : rc;
 }
 
 /* Scanning all rows is not for every connection: once in six hours, and the time of a drained

@@ -5,7 +5,7 @@
 #include "session/open.h"
 #include "wire/envelope.h"
 
-#define OUTBOX_VERSION 1
+#define OUTBOX_VERSION 2
 #define OUTBOX_DEVICES_MAX 4096
 
 void outbox_done(struct outbox *o)
@@ -18,8 +18,10 @@ wax_rc outbox_encode(const struct outbox *o, struct buf *out)
 {
     buf_u8(out, OUTBOX_VERSION);
     buf_u8(out, o->kind);
-    buf_u8(out, o->has_fanout);
+    buf_u8(out, (uint8_t)(o->has_fanout | o->has_sid << 1));
     buf_u8(out, o->why);
+    buf_bytes(out, BYTES_OF(o->to.b));
+    buf_bytes(out, BYTES_OF(o->sid.b));
     buf_bytes(out, BYTES_OF(o->peer.b));
     buf_bytes(out, BYTES_OF(o->r32.b));
     buf_bytes(out, BYTES_OF(o->com.b));
@@ -41,9 +43,12 @@ wax_rc outbox_decode(struct bytes in, struct outbox *ret)
     rd_refuse_if(&r, rd_u8(&r) != OUTBOX_VERSION);
     o.kind = rd_u8(&r);
     uint8_t has = rd_u8(&r);
-    o.has_fanout = has == 1;
+    o.has_fanout = has & 1;
+    o.has_sid = has >> 1 & 1;
     o.why = rd_u8(&r);
-    rd_refuse_if(&r, o.kind < OUTBOX_TEXT || o.kind > OUTBOX_SYNC || has > 1);
+    rd_refuse_if(&r, o.kind < OUTBOX_TEXT || o.kind > OUTBOX_REPEAT || has > 3);
+    rd_copy(&r, o.to.b, sizeof o.to.b);
+    rd_copy(&r, o.sid.b, sizeof o.sid.b);
     rd_copy(&r, o.peer.b, sizeof o.peer.b);
     rd_copy(&r, o.r32.b, sizeof o.r32.b);
     rd_copy(&r, o.com.b, sizeof o.com.b);
@@ -92,16 +97,21 @@ wax_rc outbox_store(struct client *c, uint64_t order, const struct outbox *o)
     return rc;
 }
 
+wax_rc outbox_put(struct client *c, struct outbox *o, uint64_t *ret_order)
+{
+    wax_rc rc = meta_next(c->env.vault, "seq.outbox", ret_order);
+
+    o->created = now_own(c);
+    return rc == WAX_OK ? outbox_store(c, *ret_order, o) : rc;
+}
+
 wax_rc outbox_add(struct client *c, struct outbox *o, uint64_t *ret_order)
 {
     wax_rc rc = rng_fill(c->env.rng, o->r32.b, sizeof o->r32.b);
 
     if (rc == WAX_OK)
         rc = session_com(&o->r32, buf_view(&o->content), &o->com);
-    if (rc == WAX_OK)
-        rc = meta_next(c->env.vault, "seq.outbox", ret_order);
-    o->created = now_own(c);
-    return rc == WAX_OK ? outbox_store(c, *ret_order, o) : rc;
+    return rc == WAX_OK ? outbox_put(c, o, ret_order) : rc;
 }
 
 bool outbox_has(const struct outbox *o, const struct dev_id *dev)
@@ -194,6 +204,25 @@ wax_rc client_outbox_count(struct client *c, unsigned *ret)
 
     if (rc == WAX_OK)
         *ret = e.count;
+    return rc;
+}
+
+static bool first_row(void *ctx, struct bytes key, struct bytes value)
+{
+    (void)key;
+    (void)value;
+    *(bool *)ctx = true;
+    return false;
+}
+
+wax_rc client_outbox_waits(struct client *c, bool *ret)
+{
+    bool any = false;
+    wax_rc rc =
+        vault_scan(c->env.vault, VT_OUTBOX, BYTES(NULL, 0), BYTES(NULL, 0), false, first_row, &any);
+
+    if (rc == WAX_OK)
+        *ret = any;
     return rc;
 }
 

@@ -1,5 +1,5 @@
 /* Frames of the mailbox stream (PROTOCOL 4.2, RECORDS 14). */
-#include "client/internal.h"
+#include "client/repair.h"
 
 #include <stdio.h>
 
@@ -155,29 +155,11 @@ static wax_rc open_in_tx(struct client *c, struct bytes in, uint64_t frame_time,
     return rc;
 }
 
-/* A signed message that cannot be read is listed each time (4.8: never silent), and once however
- * often its frame comes: "unread." ‖ hex of device and fanout id → time. */
-static wax_rc list_unread(struct client *c, const struct env_hdr *hdr,
-                          const struct fanout_id *fanout, const struct item *alert)
+/* Classes of an envelope whose signature holds and whose content may come again (4.3, 4.8): an INIT
+ * whose keys are used up, too, unless its fanout id is known. */
+static bool unreadable(wax_rc rc)
 {
-    struct buf name = {0}, was = {0};
-    uint8_t time[8];
-
-    buf_str(&name, "unread.");
-    buf_hex(&name, BYTES_OF(hdr->from.b));
-    buf_hex(&name, BYTES_OF(fanout->b));
-    put_u64(time, alert->received_at);
-    wax_rc rc = buf_rc(&name);
-    if (rc == WAX_OK)
-        rc = vault_get(c->env.vault, VT_META, buf_view(&name), &was);
-    if (rc == WAX_E_NOTFOUND) {
-        rc = vault_put(c->env.vault, VT_META, buf_view(&name), BYTES_OF(time));
-        if (rc == WAX_OK)
-            rc = event_put_item(c->env.vault, alert);
-    }
-    buf_done(&name);
-    buf_done(&was);
-    return rc;
+    return rc == WAX_R_NO_KEY || rc == WAX_R_GAP || rc == WAX_R_REPLAY;
 }
 
 /* Refused: counted and shown once an hour for each cause; undecryptable ones are listed. */
@@ -185,8 +167,7 @@ static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
                            const struct open_why *why, const char *hint)
 {
     struct envelope *env = mem_alloc(sizeof *env);
-    bool undecryptable =
-        why_rc == WAX_R_NO_KEY || why_rc == WAX_R_GAP || why_rc == WAX_R_UNKNOWN_SENDER;
+    bool undecryptable = unreadable(why_rc) || why_rc == WAX_R_UNKNOWN_SENDER;
     struct dev_id from = {0};
     wax_rc rc = env ? vault_begin(c->env.vault) : WAX_E_NOMEM;
 
@@ -194,14 +175,15 @@ static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
         mem_free(env);
         return rc;
     }
-    bool listed =
-        envelope_decode(in, env) == WAX_OK && (why_rc == WAX_R_NO_KEY || why_rc == WAX_R_GAP);
+    bool listed = envelope_decode(in, env) == WAX_OK && unreadable(why_rc);
     from = env->hdr.from;
     struct item a =
         alert_make(c, undecryptable ? "undecryptable" : "tampered", why_rc, hint, &from,
                    undecryptable ? "a message of this device cannot be read here"
                                  : "a message was altered or forged on its way and is not shown");
-    rc = listed ? list_unread(c, &env->hdr, &env->fanout.id, &a) : event_put_alert(c, &a);
+    if (listed)
+        a.com = env->fanout.com;
+    rc = listed ? unread_note(c, &env->hdr, &env->fanout, &a) : event_put_alert(c, &a);
     mem_free(env);
     if (rc == WAX_OK && why->renew) {
         struct peer_sessions *s = mem_alloc(sizeof *s);
@@ -316,7 +298,7 @@ wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
             rc = buf_rc(ret_seqs);
         }
     }
-    return rc;
+    return rc == WAX_OK ? repair_tick(c) : rc;
 }
 
 /* --- Notices --- */

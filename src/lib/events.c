@@ -70,8 +70,9 @@ static void fill_message(struct wax_event *e, const struct item *it, const struc
     e->type = WAX_EVENT_MESSAGE;
     e->unreadable_version = it->needs_newer;
     buf_bytes(text, buf_view(&it->text));
-    e->text = it->needs_newer ? NULL : buf_cstr(text);
-    e->text_len = it->needs_newer ? 0 : it->text.n;
+    bool has_text = !it->needs_newer && it->state != ITEM_UNREADABLE;
+    e->text = has_text ? buf_cstr(text) : NULL;
+    e->text_len = has_text ? it->text.n : 0;
     /* `own` marks what another device of this account wrote (docs/CLI). */
     e->own = it->own && !ID_EQ(&it->device, self);
     switch ((enum item_state)it->state) {
@@ -86,6 +87,9 @@ static void fill_message(struct wax_event *e, const struct item *it, const struc
         break;
     case ITEM_CANCELLED:
         e->state = "cancelled";
+        break;
+    case ITEM_UNREADABLE:
+        e->state = "unreadable";
         break;
     case ITEM_IN:
         break;
@@ -118,6 +122,7 @@ int event_item(struct wax *w, const struct item *it, uint64_t seq, bool repeat, 
         e.detail = or_null(it->detail);
     } else {
         e.type = WAX_EVENT_ALERT;
+        e.id = bytes_all_zero(it->com.b, 32) ? NULL : id;
         e.kind = it->kind;
         e.klass = or_null(it->klass);
         e.handle = or_null(it->from);
@@ -125,7 +130,8 @@ int event_item(struct wax *w, const struct item *it, uint64_t seq, bool repeat, 
         e.detail = or_null(it->detail);
         e.conversation = NULL;
     }
-    int rc = it->type == ITEM_MESSAGE && !it->needs_newer && !e.text ? -1 : fn(ctx, &e);
+    bool no_text = it->needs_newer || it->state == ITEM_UNREADABLE;
+    int rc = it->type == ITEM_MESSAGE && !no_text && !e.text ? -1 : fn(ctx, &e);
     buf_done(&text);
     return rc;
 }

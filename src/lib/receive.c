@@ -150,6 +150,22 @@ static void tell_back(struct receiving *r)
     r->away = false;
 }
 
+static bool worth_retrying(wax_rc rc)
+{
+    return rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO;
+}
+
+/* Sends what waits, and what repair has queued by now; some may wait on. */
+static wax_rc send_waiting(struct receiving *r)
+{
+    bool any = false;
+    wax_rc rc = client_outbox_waits(r->w->client, &any);
+
+    if (rc == WAX_OK && any)
+        rc = flush_locked(r->w, NULL, NULL);
+    return rc == WAX_E_FULL || rc == WAX_E_BUSY || rc == WAX_E_PROTO ? WAX_OK : rc;
+}
+
 /* The stored part is over. */
 static wax_rc on_drained(struct receiving *r)
 {
@@ -161,6 +177,10 @@ static wax_rc on_drained(struct receiving *r)
         rc = client_maintain(r->w->client, true);
     if (rc == WAX_OK)
         rc = hand_over(r);
+    if (rc == WAX_OK) { /* what has arrived has arrived, whether repair gets through or not */
+        rc = send_waiting(r);
+        rc = worth_retrying(rc) ? WAX_OK : rc;
+    }
     r->drained = true;
     if (rc == WAX_OK)
         tell_back(r);
@@ -249,13 +269,8 @@ static wax_rc on_idle(void *ctx)
         rc = send_acks(r);
     if (rc == WAX_OK && r->drained && os_mono_ms() - r->retried >= RETRY_MS) {
         rc = retry_waiting(r);
-        unsigned left = 0;
         if (rc == WAX_OK)
-            rc = client_outbox_count(w->client, &left);
-        if (rc == WAX_OK && left)
-            rc = flush_locked(w, NULL, NULL);
-        if (rc == WAX_E_FULL || rc == WAX_E_BUSY)
-            rc = WAX_OK;
+            rc = send_waiting(r);
     }
     if (rc == WAX_OK && r->dirty && !r->acks.n) { /* deleted keys leave the log too */
         rc = vault_sqlite_scrub(w->vault);
@@ -313,11 +328,6 @@ static wax_rc connect_once(struct receiving *r)
     if (rc == WAX_E_FULL || rc == WAX_E_BUSY || rc == WAX_E_PROTO)
         rc = WAX_OK;
     return rc == WAX_OK ? stream_once(r) : rc;
-}
-
-static bool worth_retrying(wax_rc rc)
-{
-    return rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT || rc == WAX_E_PROTO;
 }
 
 /* Waits between connections (PROTOCOL 12.1), so that a restart of the server is not followed

@@ -12,7 +12,8 @@ static const char *const names[VT_COUNT_] = {
     [VT_OWN_SLOT] = "own_slot", [VT_EPOCH] = "epoch",     [VT_SEEN] = "seen",
     [VT_FANOUT] = "fanout",     [VT_OUTBOX] = "outbox",   [VT_SEALED] = "sealed",
     [VT_HISTORY] = "history",   [VT_MESSAGE] = "message", [VT_EVENT] = "event",
-    [VT_PARKED] = "parked",
+    [VT_PARKED] = "parked",     [VT_SENT] = "sent",       [VT_KEPT] = "kept",
+    [VT_REPAIR] = "repair",
 };
 
 static const char sentinel_text[] = "waxwing vault";

@@ -34,6 +34,9 @@ enum vault_table {
     VT_MESSAGE,       /* com 32 ‖ sender acct 32 → history order (display dedup) */
     VT_EVENT,         /* seq 8 → event, state {new, tried, shown} */
     VT_PARKED,        /* arrival order 8 → sealed frame that cannot be judged yet */
+    VT_SENT,          /* com 32 → what a repeat needs of an own message; com 32 ‖ 1 → its content */
+    VT_KEPT,          /* com 32 → a message received, with its sender's signed statement */
+    VT_REPAIR,        /* kind 1 ‖ … → what is asked for, owed, counted (client/repair.h) */
     VT_COUNT_,
 };
 

@@ -40,7 +40,7 @@ static bool read_one(void *ctx, uint64_t order, const struct item *it)
     char text[96], sender[160];
 
     (void)order;
-    if (it->type != ITEM_MESSAGE || it->text.n >= sizeof text)
+    if (it->type != ITEM_MESSAGE || it->text.n >= sizeof text || it->state == ITEM_UNREADABLE)
         return true;
     memcpy(text, it->text.p, it->text.n);
     text[it->text.n] = 0;

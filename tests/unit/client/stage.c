@@ -71,6 +71,45 @@ void all_receive(struct stage *s)
             ok(device_receive(all[i % 4]));
 }
 
+void all_talk(struct stage *s)
+{
+    struct device *all[] = {s->ann, s->ann2, s->bob, s->bob2};
+
+    for (int i = 0; i < 16; i++)
+        if (all[i % 4] && all[i % 4]->client) {
+            ok(client_flush(all[i % 4]->client, NULL, NULL));
+            ok(device_receive(all[i % 4]));
+        }
+}
+
+void lose_sessions(struct device *d, struct device *with)
+{
+    ok(vault_begin(d->vault));
+    ok(peer_drop(d->client, client_dev(with->client)));
+    ok(vault_commit(d->vault));
+}
+
+struct stated {
+    unsigned state, n;
+};
+
+static bool in_state(void *ctx, uint64_t order, const struct item *it)
+{
+    struct stated *x = ctx;
+
+    (void)order;
+    x->n += it->type == ITEM_MESSAGE && it->state == x->state;
+    return true;
+}
+
+unsigned lines(struct device *d, enum item_state state)
+{
+    struct stated x = {.state = state};
+
+    ok(client_history_each(d->client, NULL, in_state, &x));
+    return x.n;
+}
+
 static unsigned count(struct device *d, enum item_type type, const char *kind)
 {
     uint64_t seq = 0;

@@ -46,6 +46,12 @@ void stage_untap(struct stage *s, struct device *d);
 void say(struct device *d, const char *to, const char *text);
 /* All of the stage's devices that are up receive, twice. */
 void all_receive(struct stage *s);
+/* All of them send and receive, four times: what repair queues goes out, too. */
+void all_talk(struct stage *s);
+/* d forgets its sessions with the other one: what that one seals in them it cannot read. */
+void lose_sessions(struct device *d, struct device *with);
+/* Lines of the history that stand so. */
+unsigned lines(struct device *d, enum item_state state);
 /* Alerts of that kind, or events of any type when kind is NULL. */
 unsigned alerts(struct device *d, const char *kind);
 unsigned events(struct device *d, enum item_type type);

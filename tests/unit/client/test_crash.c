@@ -224,6 +224,66 @@ static void a_link_is_finished_by_the_new_device(void **state)
     link_sweep(false);
 }
 
+/* PROTOCOL 4.8: whoever ends at whatever step of asking, answering or taking in, the message that
+ * could not be read is there in the end, once. */
+static void repeat_sweep(int who)
+{
+    struct stage s;
+
+    SWEEP(s, false, where, k, hit)
+    {
+        say(s.ann, BOB, "hello");
+        ok(device_receive(s.bob));
+        say(s.bob, ANN, "hi");
+        ok(device_receive(s.ann));
+        lose_sessions(s.bob, s.ann);
+        say(s.ann, BOB, "once more");
+        struct device *turns[] = {s.bob, s.ann, s.bob};
+        wax_rc rc = WAX_OK;
+        for (int turn = 0; turn < 3; turn++) {
+            struct device *d = turns[turn];
+            if (turn == who)
+                arm(&s, d, (enum where)where, k);
+            rc = device_receive(d);
+            if (rc == WAX_OK)
+                rc = client_flush(d->client, NULL, NULL);
+            if (turn != who)
+                continue;
+            hit = was_hit(&s, (enum where)where, rc);
+            again(&s, d);
+            ok(device_receive(d));
+            ok(client_flush(d->client, NULL, NULL));
+        }
+        for (int i = 0; i < 3; i++) { /* an hour later what was lost is asked for again */
+            world_pass(&s.w, 3700000);
+            all_talk(&s);
+        }
+        assert_int_equal(device_count(s.bob, "once more"), 1);
+        assert_int_equal(lines(s.bob, ITEM_UNREADABLE), 0);
+        assert_int_equal(alerts(s.bob, "undecryptable"), 1);
+        assert_int_equal(alerts(s.bob, "tampered") + alerts(s.ann, "tampered"), 0);
+        assert_int_equal(alerts(s.ann, "undecryptable"), 0);
+    }
+}
+
+static void a_request_is_made_once(void **state)
+{
+    (void)state;
+    repeat_sweep(0);
+}
+
+static void a_request_is_answered_once(void **state)
+{
+    (void)state;
+    repeat_sweep(1);
+}
+
+static void a_repeat_is_taken_in_once(void **state)
+{
+    (void)state;
+    repeat_sweep(2);
+}
+
 /* PROTOCOL 4.6: the sealed copy goes with the sessions, the message does not, and since it keeps
  * its fanout id the server knows it again. */
 static void an_old_copy_with_a_sealed_message_sends_it_once(void **state)
@@ -271,6 +331,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_is_sent_once, count_anew, went_far),
         cmocka_unit_test(an_old_copy_with_a_sealed_message_sends_it_once),
         cmocka_unit_test_setup_teardown(a_message_is_taken_in_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_request_is_made_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_request_is_answered_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(a_repeat_is_taken_in_once, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_removal_is_finished, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_old_device, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_new_device, count_anew, went_far),

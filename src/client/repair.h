@@ -1,0 +1,104 @@
+/* Repair (PROTOCOL 4.3-4.8): what is kept for it, and who does what. Everything here runs inside
+ * the caller's transaction unless it says otherwise, and everything is bounded: a contact or a
+ * server must not be able to make this device send without end. */
+#ifndef CLIENT_REPAIR_H
+#define CLIENT_REPAIR_H
+
+#include "client/internal.h"
+#include "session/open.h"
+
+#define HOUR_MS 3600000ULL
+#define DAY_MS (24 * HOUR_MS)
+
+#define REPEAT_KEEP_MS (14 * DAY_MS) /* own messages are repeated that long after they went out */
+#define REPEATS_MAX 3U               /* of a message to a device */
+#define REPEATS_HOUR 256U            /* to a device in an hour */
+#define ASK_COMS_MAX 256U            /* named in one request (RECORDS 15) */
+#define ASK_MS HOUR_MS               /* between two requests to a device */
+#define ASK_HOUR 64U                 /* requests to all devices in an hour */
+#define ASKS_MAX 6U                  /* times that one message is asked for */
+#define UNREAD_DEVICE_MAX 1000U      /* messages listed of one device; further ones by the hour */
+#define UNREAD_ALL_MAX 10000U
+
+/* Rows of VT_REPAIR: kind 1 ‖ the rest of the key. */
+enum repair_row {
+    REPAIR_UNREAD = 'u', /* dev 16 ‖ com 32 → an unreadable message */
+    REPAIR_ASKED = 'a',  /* dev 16 → when a request went to it last */
+    REPAIR_BUDGET = 'b', /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
+};
+struct bytes repair_key(enum repair_row kind, struct bytes a, struct bytes b,
+                        uint8_t out[VAULT_KEY_MAX]);
+
+/* A budget by the hour: *ret is false when it is used up, else it is charged. dev NULL: of all. */
+enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2 };
+wax_rc budget_take(struct client *c, enum budget what, const struct dev_id *dev, uint32_t n,
+                   uint32_t most, bool *ret) WAX_MUST;
+
+/* --- sent.c: own messages that went out, as a repeat needs them --- */
+enum {
+    SENT_PENDING = 1, /* a repeat of it is in the outbox */
+    SENT_ENDED = 2    /* its newest envelope expired; told */
+};
+struct sent_dev {
+    struct dev_id dev;
+    struct sid sid; /* the session that its newest envelope was sealed in; zero: none was */
+    struct fanout_id fanout;
+    uint8_t repeats, flags;
+};
+#define SENT_DEVICES_MAX 64 /* of one message: those listed, and what came and went meanwhile */
+struct sent {
+    uint8_t kind; /* enum outbox_kind */
+    struct acct_id peer;
+    uint64_t created, last; /* own clock: first sealed, last taken by the server */
+    uint64_t accepted;      /* the server's clock: last taken; 0: not yet known */
+    uint64_t history;       /* 0: none */
+    uint32_t n;
+    struct sent_dev devs[SENT_DEVICES_MAX];
+};
+wax_rc sent_load(struct client *c, const struct hash32 *com, struct sent *ret) WAX_MUST;
+wax_rc sent_store(struct client *c, const struct hash32 *com, const struct sent *s) WAX_MUST;
+/* r32 ‖ content. */
+wax_rc sent_content(struct client *c, const struct hash32 *com, struct hash32 *ret_r32,
+                    struct buf *content) WAX_MUST;
+struct sent_dev *sent_find(struct sent *s, const struct dev_id *dev);
+/* The outbox row is about to be sealed for a device in that session. */
+wax_rc sent_sealed(struct client *c, const struct outbox *o, const struct dev_id *dev,
+                   const struct sid *sid) WAX_MUST;
+/* The server took it, or nobody is left to send it to. listed: devices that it could not be sealed
+ * for, and that may ask for it. accepted: the server's clock, 0: none. */
+wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_id *listed,
+                     size_t n, uint64_t accepted) WAX_MUST;
+/* What no repeat may be asked for any more. */
+wax_rc sent_sweep(struct client *c) WAX_MUST;
+
+/* --- repeat.c: the answering side --- */
+/* A request that came in session `in`. */
+wax_rc repeat_answer(struct client *c, const struct opened *o) WAX_MUST;
+/* Queues one more envelope of an own message for a device; *ret false when a rule forbids it
+ * (REPEATS_MAX, one is on its way, age). in: the session to seal in, or NULL. s is changed and
+ * stored. */
+wax_rc repeat_queue(struct client *c, const struct hash32 *com, struct sent *s,
+                    const struct dev_id *to, const struct acct_id *to_acct, const struct sid *in,
+                    bool *ret) WAX_MUST;
+
+/* --- unread.c: the asking side --- */
+/* A message whose signature holds cannot be read: listed once, and asked for. */
+wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env_fanout *fanout,
+                   const struct item *alert) WAX_MUST;
+/* A message that is not for people came after all: its line goes. */
+wax_rc unread_resolve(struct client *c, const struct hash32 *com,
+                      const struct acct_id *sender) WAX_MUST;
+/* Its line has become the message: nothing is asked for any more. */
+wax_rc unread_forget(struct client *c, const struct dev_id *dev, const struct hash32 *com) WAX_MUST;
+wax_rc unread_ask(struct client *c) WAX_MUST;
+
+/* --- repair.c: what is due --- */
+/* Something is due at that time (own clock). */
+wax_rc repair_at(struct client *c, uint64_t at) WAX_MUST;
+/* Queues a content for one device. peer: its account. content is packed. */
+wax_rc device_box(struct client *c, const struct acct_id *peer, const struct dev_id *to,
+                  const Wax__V1__Content *content) WAX_MUST;
+/* Does what is due, in a transaction of its own: only queues, never sends. */
+wax_rc repair_tick(struct client *c) WAX_MUST;
+
+#endif
