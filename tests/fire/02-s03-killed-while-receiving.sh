@@ -16,10 +16,10 @@ on_server() { sql "SELECT lower(substr(hex(envelope) || hex(coalesce(rest, x''))
 on_server | sort >"$tmp/there"
 check 'the ledger reads the server' cmp "$tmp/wanted" "$tmp/there"
 lasts w ann1 receive
-kills=0 tries=0 gaps=0 most=0 longest=$((took * 2)) left=$MESSAGES
+kills=0 tries=0 gaps=0 most=0 longest=$took left=$MESSAGES
 : >"$tmp/bob1.events"
 while [ "$(mailbox_count)" != 0 ] && [ $tries -lt 2000 ]; do
-    random $longest
+    random "$longest"
     rc=0
     timeout -s KILL "$(seconds $((20 + random)))" "$wax" --json --home "$tmp/bob1" receive >>"$tmp/bob1.events" 2>/dev/null || rc=$?
     [ $rc != 137 ] || kills=$((kills + 1))
