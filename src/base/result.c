@@ -31,6 +31,8 @@ static const struct {
     {WAX_E_DORMANT, "dormant"},
     {WAX_E_UNLOCKED, "secret memory cannot be locked"},
     {WAX_E_CANCELLED, "cancelled"},
+    {WAX_E_CRASHED, "a helper process died"},
+    {WAX_E_HELPER, "a helper process cannot be started"},
 };
 
 /* In the order of the enum, from WAX_R_PARSE down. */

@@ -37,6 +37,8 @@ typedef enum wax_rc {
     WAX_E_DORMANT = -21,  /* nothing valid to seal to (PROTOCOL 1) */
     WAX_E_UNLOCKED = -22, /* secret memory cannot be locked */
     WAX_E_CANCELLED = -23,/* stopped on request */
+    WAX_E_CRASHED = -24,  /* a helper process died of what it was given, or took too long */
+    WAX_E_HELPER = -25,   /* a helper process cannot be started */
 
     WAX_R_PARSE = -100,
     WAX_R_POINT = -101,

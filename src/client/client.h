@@ -39,6 +39,15 @@ struct transport {
     void *ctx;
 };
 
+/* Takes apart what strangers wrote, without the keys that this process holds (libwax: the box of
+ * src/box). Appends the record of wire/content_record.h to an empty buffer. WAX_R_PARSE: it is no
+ * content; WAX_E_CRASHED: it died of it, or took too long; WAX_E_HELPER: it cannot be started.
+ * Called inside a transaction: it must not come back to the client. */
+struct decoder {
+    wax_rc (*content)(void *ctx, struct bytes content, struct buf *ret_record);
+    void *ctx;
+};
+
 struct client_env {
     struct vault *vault;
     const struct rng *rng;
@@ -49,6 +58,7 @@ struct client_env {
     wax_rc (*lock)(void *ctx);
     void (*unlock)(void *ctx);
     void *lock_ctx;
+    const struct decoder *decoder; /* NULL: in this process; for tests and scenarios */
 };
 
 struct client;
@@ -153,6 +163,11 @@ wax_rc client_outbox_cancel(struct client *c, const struct msg_id *id) WAX_MUST;
 wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack) WAX_MUST;
 /* Acks seqs at the server (≤ 4,096 a request). */
 wax_rc client_ack(struct client *c, const uint64_t *seqs, size_t n) WAX_MUST;
+/* Tries contents again that were set aside (client/aside.c) and are due, a few at a time; part of
+ * client_retry_waiting and client_flush. WAX_E_HELPER: no box, they wait on. */
+wax_rc client_aside_retry(struct client *c) WAX_MUST;
+/* How many are set aside. */
+wax_rc client_aside_count(struct client *c, unsigned *ret) WAX_MUST;
 /* Tries what waits again; appends the seqs (8 bytes big-endian each) that may be acked now. */
 wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs) WAX_MUST;
 

@@ -106,8 +106,10 @@ static wax_rc one(struct client *c, uint64_t order, flush_fn fn, void *ctx, bool
 wax_rc client_flush(struct client *c, flush_fn fn, void *ctx)
 {
     struct buf orders = {0};
-    wax_rc rc = client_ensure_login(c), worst = WAX_OK;
+    wax_rc rc = client_aside_retry(c), worst = WAX_OK;
 
+    if (rc == WAX_OK || rc == WAX_E_HELPER) /* sending needs no box */
+        rc = client_ensure_login(c);
     if (rc == WAX_OK)
         rc = outbox_orders(c, &orders);
     for (size_t i = 0; rc == WAX_OK && i + 8 <= orders.n; i += 8) {

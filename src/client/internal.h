@@ -7,6 +7,7 @@
 #include "account/keys.h"
 #include "account/pin.h"
 #include "base/mem.h"
+#include "client/aside.h"
 #include "client/client.h"
 #include "client/rows.h"
 #include "crypto/crypto.h"

@@ -122,7 +122,8 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
     if (rc == WAX_OK)
         rc = note_start(c, o, pin);
     if (rc == WAX_OK)
-        rc = content_take(c, o, pin->head.manifest.handle, frame_time);
+        rc = o->content ? content_take(c, o, pin->head.manifest.handle, frame_time)
+                        : aside_put(c, o, pin->head.manifest.handle, frame_time);
     mem_free(pin);
     return rc;
 }
@@ -283,8 +284,10 @@ static bool earlier_waits(const struct client *c, size_t i)
 
 wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
 {
-    wax_rc rc = content_release(c);
+    wax_rc rc = client_aside_retry(c);
 
+    if (rc == WAX_OK)
+        rc = content_release(c);
     for (size_t i = 0; rc == WAX_OK && i < c->n_waiting;) {
         struct waiting *w = &c->waiting[i];
         rc = earlier_waits(c, i) ? WAX_E_WAIT

@@ -185,6 +185,13 @@ static wax_rc row_prekey(void *ctx, const struct bundle_id *id, struct own_preke
     return client_prekey_load(r->c, id, ret);
 }
 
+static wax_rc row_content(void *ctx, struct bytes content, Wax__V1__Content **ret)
+{
+    struct rows_ctx *r = ctx;
+
+    return aside_content(r->c, content, ret);
+}
+
 struct session_rows rows_of(struct rows_ctx *ctx)
 {
     return (struct session_rows){
@@ -199,6 +206,7 @@ struct session_rows rows_of(struct rows_ctx *ctx)
         .fanout = row_fanout,
         .skipped_count = row_skipped_count,
         .prekey = row_prekey,
+        .content = row_content,
     };
 }
 

@@ -59,9 +59,14 @@ static wax_rc read_plain(const struct opening *o, struct opened *ret)
     if (rc == WAX_OK && !ID_EQ(&ret->com, &o->env->fanout.com))
         rc = WAX_R_CONTENT;
     if (rc == WAX_OK)
-        rc = content_unpack(ret->payload.content, &ret->content);
+        rc = o->rows->content ? o->rows->content(o->rows->ctx, ret->payload.content, &ret->content)
+                              : content_unpack(ret->payload.content, &ret->content);
     if (rc != WAX_OK)
         return rc;
+    if (!ret->content) { /* com holds, so the sender wrote just that */
+        ret->conversation = CONV_LATER;
+        return WAX_OK;
+    }
     return session_conversation(o->me, o->sender, ret->content, &ret->conversation, &ret->with);
 }
 

@@ -20,6 +20,7 @@ enum conversation_kind {
     CONV_OWN,    /* from an own device: ours and `with` */
     CONV_NOTES,  /* from an own device: our account twice */
     CONV_GROUP,  /* a gid: whether the sender is a member is the client's to judge */
+    CONV_LATER,  /* content is NULL */
 };
 
 /* Where a refusal came from; for alerts and repair, never for the server. */
@@ -37,7 +38,7 @@ struct opened {
     struct slot slot;
     struct buf plain;          /* P, padded */
     struct payload payload;    /* its fields */
-    Wax__V1__Content *content; /* payload.content, unpacked */
+    Wax__V1__Content *content; /* payload.content, unpacked; NULL: to be judged later */
     enum conversation_kind conversation;
     struct acct_id with; /* CONV_DIRECT: the sender's account; CONV_OWN: the other one */
     struct hash32 com;

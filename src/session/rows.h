@@ -9,6 +9,7 @@
 #include "crypto/kem.h"
 #include "session/party.h"
 #include "wire/envelope.h"
+#include "wire/proto.h"
 
 #define SKIPPED_JUMP_MAX 10000U   /* keys skipped in one jump of a chain */
 #define SKIPPED_DEVICE_MAX 10000U /* skipped keys held of one peer device */
@@ -49,7 +50,7 @@ struct own_prekey {
 
 /* Every callback returns WAX_OK, WAX_E_NOTFOUND, or a local error that is handed on as it
  * is (the envelope then cannot be judged yet). Outputs are written on WAX_OK only. None
- * changes anything. All are set. */
+ * changes anything. All but `content` are set. */
 struct session_rows {
     void *ctx;
     /* The device in its account's newest verified manifest. WAX_E_NOTFOUND becomes
@@ -71,6 +72,10 @@ struct session_rows {
     wax_rc (*skipped_count)(void *ctx, const struct dev_id *peer, size_t *ret_peer,
                             size_t *ret_all);
     wax_rc (*prekey)(void *ctx, const struct bundle_id *id, struct own_prekey *ret);
+    /* Takes a content apart as content_unpack does (the same results; *ret is freed by
+     * content_free); WAX_OK with *ret NULL: that failed in a way that says nothing about the
+     * content, which is to be judged another time. NULL: content_unpack, in this process. */
+    wax_rc (*content)(void *ctx, struct bytes content, Wax__V1__Content **ret);
 };
 
 struct skipped_row {

@@ -13,7 +13,7 @@ static const char *const names[VT_COUNT_] = {
     [VT_FANOUT] = "fanout",     [VT_OUTBOX] = "outbox",   [VT_SEALED] = "sealed",
     [VT_HISTORY] = "history",   [VT_MESSAGE] = "message", [VT_EVENT] = "event",
     [VT_PARKED] = "parked",     [VT_SENT] = "sent",       [VT_KEPT] = "kept",
-    [VT_REPAIR] = "repair",
+    [VT_REPAIR] = "repair",     [VT_ASIDE] = "aside",     [VT_ASIDE_CONTENT] = "aside_content",
 };
 
 static const char sentinel_text[] = "waxwing vault";

@@ -37,6 +37,8 @@ enum vault_table {
     VT_SENT,          /* com 32 → what a repeat needs of an own message; com 32 ‖ 1 → its content */
     VT_KEPT,          /* com 32 → a message received, with its sender's signed statement */
     VT_REPAIR,        /* kind 1 ‖ … → what is asked for, owed, counted (client/repair.h) */
+    VT_ASIDE,         /* dev_id 16 ‖ arrival order 8 → attempts, times: a content set aside */
+    VT_ASIDE_CONTENT, /* arrival order 8 → that content, with what is known of it */
     VT_COUNT_,
 };
 

@@ -58,6 +58,16 @@ static void budget_free(void *ctx, void *p)
     block_free(p, b->wipe, &b->left);
 }
 
+void *proto_block(size_t n)
+{
+    struct block *block = mem_alloc(sizeof *block + n);
+
+    if (!block)
+        return NULL;
+    block->n = n;
+    return block + 1;
+}
+
 static void free_plain(void *ctx, void *p) { block_free(p, false, NULL); }
 static void free_wiped(void *ctx, void *p) { block_free(p, true, NULL); }
 
@@ -120,17 +130,21 @@ wax_rc content_unpack(struct bytes in, Wax__V1__Content **ret)
     if (in.n > CONTENT_MAX)
         return WAX_R_PARSE;
     wax_rc rc = unpack(&wax__v1__content__descriptor, in, CONTENT_MAX, true, &m);
-    if (rc != WAX_OK)
-        return rc;
-    Wax__V1__Content *c = (Wax__V1__Content *)m;
-    /* A kind below 1 is none; `group` belongs to a conversation that is a gid. One without
-     * it is left to the layer that judges conversations: the known answers hold such. */
-    if ((int)c->kind < 1 || (c->group && c->conversation.len != 32)) {
+    if (rc == WAX_OK)
+        rc = content_check((Wax__V1__Content *)m);
+    if (rc != WAX_OK) {
         release(m, true);
-        return WAX_R_PARSE;
+        return rc;
     }
-    *ret = c;
+    *ret = (Wax__V1__Content *)m;
     return WAX_OK;
+}
+
+/* A kind below 1 is none; `group` belongs to a conversation that is a gid. One without it is left
+ * to the layer that judges conversations: the known answers hold such. */
+wax_rc content_check(const Wax__V1__Content *c)
+{
+    return (int)c->kind < 1 || (c->group && c->conversation.len != 32) ? WAX_R_PARSE : WAX_OK;
 }
 
 void content_free(Wax__V1__Content *c) { release((ProtobufCMessage *)c, true); }

@@ -224,7 +224,7 @@ static bool one_fits(const ProtobufCFieldDescriptor *field, const struct proto_r
     return true;
 }
 
-static size_t size_of_type(ProtobufCType type)
+size_t proto_size_of(ProtobufCType type)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_BYTES:
@@ -250,7 +250,7 @@ static bool field_fits(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
         return false;
     const uint8_t *items = *(const uint8_t *const *)at;
     for (size_t i = 0; i < n; i++)
-        if (!one_fits(field, rule, items + i * size_of_type(field->type), depth))
+        if (!one_fits(field, rule, items + i * proto_size_of(field->type), depth))
             return false;
     return true;
 }

@@ -34,7 +34,13 @@ struct proto_rules {
 const struct proto_rules *proto_rules_of(const ProtobufCMessageDescriptor *type);
 /* The rule of a field; NULL when it has none. rules may be NULL. */
 const struct proto_rule *proto_rule_of(const struct proto_rules *rules, uint32_t id);
+/* What one value of a repeated field takes in its array. */
+size_t proto_size_of(ProtobufCType type);
 /* Checks a parsed message and all below it: WAX_R_PARSE. */
 wax_rc proto_check(const ProtobufCMessage *m) WAX_MUST;
+/* What a content has to hold beyond that. */
+wax_rc content_check(const Wax__V1__Content *c) WAX_MUST;
+/* n zeroed bytes of a content that content_free ends, made without the parser; NULL: no memory. */
+void *proto_block(size_t n);
 
 #endif

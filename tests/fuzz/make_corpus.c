@@ -7,6 +7,7 @@
 
 #include "fuzz_api.h"
 #include "vec.h"
+#include "wire/content_record.h"
 #include "wire/envelope.h"
 #include "wire/records.h"
 
@@ -288,8 +289,15 @@ static void contents(void)
     c.parents = &b16;
     must(proto_pack(&c.base, &seed));
     must(content_unpack(buf_view(&seed), &back));
-    content_free(back);
     save("content", 1);
+    must(content_record_encode(back, &seed));
+    content_free(back);
+    save("content_record", 1);
+    /* A content set aside, as src/client/aside.c lays it out. */
+    buf_zero(&seed, 32 + 16 + 65 + 16 + 4 + 4 + 32 + 32 + 16 + 1 + 32 + 64 + 8);
+    buf_u32(&seed, 3);
+    buf_str(&seed, "abc");
+    save("client_aside", 0);
 }
 
 /* Rows of the vault, composed as the headers of src/account and src/session lay them out. */

@@ -1,0 +1,36 @@
+/* Contents set aside: the row that the vault keeps of one (client/aside.c). */
+#ifndef CLIENT_ASIDE_H
+#define CLIENT_ASIDE_H
+
+#include "session/open.h"
+
+struct client;
+
+/* Local format; bounded all the same, since a vault may be damaged. Ended by aside_done. */
+struct aside {
+    struct party sender;
+    struct slot slot;
+    struct hash32 r32, com;
+    struct fanout_id fanout; /* with depth, root and sig the sender's signed statement (4.3) */
+    uint8_t depth;
+    struct hash32 root;
+    struct sig sig;
+    uint64_t frame_time;
+    struct buf content; /* the exact bytes; owned, wiped */
+};
+void aside_done(struct aside *a);
+wax_rc aside_encode(const struct aside *a, struct buf *out) WAX_MUST;
+/* WAX_E_DAMAGED. */
+wax_rc aside_decode(struct bytes in, struct aside *ret) WAX_MUST;
+
+/* Takes a content of somebody else's apart, in the box where the caller of the client core gave
+ * one (client_env.decoder): content_unpack's results, and WAX_OK with *ret NULL when the box died
+ * of it. Whatever is parsed of others in the client core goes this way. */
+wax_rc aside_content(struct client *c, struct bytes content, Wax__V1__Content **ret) WAX_MUST;
+
+/* Keeps an opened message whose content could not be read, and says so. In the transaction that
+ * takes the message in. */
+wax_rc aside_put(struct client *c, const struct opened *o, const char *from,
+                 uint64_t frame_time) WAX_MUST;
+
+#endif
