@@ -1,49 +1,18 @@
-/* Linking in the small world: two devices that talk at the same time, in threads of their own of
- * which one runs at a time, so that a seed still decides everything. */
-#include <pthread.h>
+/* Linking: both sides talk at the same time, as two tasks. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "world.h"
-
-/* --- Turns of two devices that talk at once --- */
-
-struct turns {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int whose; /* 0 or 1 */
-    bool over[2];
-};
-static _Thread_local int my_turn = -1;
-
-static void turn_wait(struct turns *t)
-{
-    while (t->whose != my_turn)
-        (void)pthread_cond_wait(&t->changed, &t->lock);
-}
-
-static void turn_give(struct turns *t)
-{
-    if (!t->over[1 - my_turn]) {
-        t->whose = 1 - my_turn;
-        (void)pthread_cond_broadcast(&t->changed);
-        turn_wait(t);
-    }
-}
-
-void turn_pass(struct world *w)
-{
-    if (w->turns && my_turn >= 0)
-        turn_give(w->turns);
-}
-
-/* --- Linking: both sides in threads of their own, one running at a time --- */
 
 struct pair {
     struct world *w;
     struct device *old, *fresh;
     char code[65], digits[7];
     bool mistype;
+    int over; /* sides that have ended */
     wax_rc rc[2];
+    void (*done)(void *ctx, struct device *old, struct device *fresh, wax_rc rc);
+    void *ctx;
 };
 
 static void on_code(void *ctx, const char text[65])
@@ -60,8 +29,8 @@ static int type_digits(void *ctx, const char *name, char digits[7])
     struct pair *p = ctx;
 
     (void)name;
-    for (int i = 0; !p->digits[0] && i < 100; i++)
-        turn_give(p->w->turns);
+    for (int i = 0; !p->digits[0] && p->over == 0 && i < 100; i++)
+        world_sleep(p->w, 1000);
     memcpy(digits, p->digits, 7);
     if (p->mistype)
         digits[5] = digits[5] == '0' ? '1' : '0';
@@ -69,10 +38,7 @@ static int type_digits(void *ctx, const char *name, char digits[7])
 }
 static bool pause_turn(void *ctx, unsigned ms)
 {
-    struct pair *p = ctx;
-
-    p->w->now += ms;
-    turn_give(p->w->turns);
+    world_sleep(((struct pair *)ctx)->w, ms);
     return true;
 }
 
@@ -81,60 +47,68 @@ static struct client_link_ui pair_ui(struct pair *p)
     return (struct client_link_ui){on_code, on_digits, type_digits, pause_turn, p};
 }
 
-static void turn_over(struct world *w)
+static void end_of(struct pair *p)
 {
-    w->turns->over[my_turn] = true;
-    w->turns->whose = 1 - my_turn;
-    (void)pthread_cond_broadcast(&w->turns->changed);
-    (void)pthread_mutex_unlock(&w->turns->lock);
+    if (++p->over < 2)
+        return;
+    if (p->done) {
+        p->done(p->ctx, p->old, p->fresh, p->rc[1] != WAX_OK ? p->rc[1] : p->rc[0]);
+        free(p);
+    }
 }
 
-static void *run_fresh(void *ctx)
+static void run_fresh(void *ctx)
 {
     struct pair *p = ctx;
     struct client_link_ui ui = pair_ui(p);
 
-    my_turn = 0;
-    (void)pthread_mutex_lock(&p->w->turns->lock);
-    turn_wait(p->w->turns);
     p->rc[0] = client_link_new(&p->fresh->env, p->old->handle, p->fresh->name, &ui,
                                p->w->now + p->fresh->skew + 300000, &p->fresh->client);
     if (p->rc[0] == WAX_OK)
         device_know_login(p->fresh);
-    turn_over(p->w);
-    return NULL;
+    end_of(p);
 }
 
-static void *run_old(void *ctx)
+static void run_old(void *ctx)
 {
     struct pair *p = ctx;
     struct client_link_ui ui = pair_ui(p);
     struct dev_id dev;
 
-    my_turn = 1;
-    (void)pthread_mutex_lock(&p->w->turns->lock);
-    turn_wait(p->w->turns);
     for (int i = 0; !p->code[0] && i < 100; i++)
-        turn_give(p->w->turns);
-    turn_give(p->w->turns); /* the first record is posted */
-    turn_give(p->w->turns);
+        world_sleep(p->w, 1000);
+    world_sleep(p->w, 2000); /* the first record is posted */
     p->rc[1] =
         client_link_approve(p->old->client, p->code, &ui, p->w->now + p->old->skew + 300000, &dev);
-    turn_over(p->w);
-    return NULL;
+    end_of(p);
+}
+
+static void begin(struct pair *p)
+{
+    world_spawn(p->w, p->fresh, 0, run_fresh, p);
+    world_spawn(p->w, p->old, 1, run_old, p);
+}
+
+void device_link_begin(struct device *old, struct device *fresh, bool mistype,
+                       void (*done)(void *ctx, struct device *old, struct device *fresh, wax_rc rc),
+                       void *ctx)
+{
+    struct pair *p = calloc(1, sizeof *p);
+
+    if (!p)
+        abort();
+    *p = (struct pair){
+        .w = old->w, .old = old, .fresh = fresh, .mistype = mistype, .done = done, .ctx = ctx};
+    begin(p);
 }
 
 wax_rc device_link(struct device *old, struct device *fresh, bool mistype)
 {
-    struct turns t = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct pair p = {.w = old->w, .old = old, .fresh = fresh, .mistype = mistype};
-    pthread_t a, b;
 
-    old->w->turns = &t;
-    if (pthread_create(&a, NULL, run_fresh, &p) != 0 || pthread_create(&b, NULL, run_old, &p) != 0)
-        abort();
-    (void)pthread_join(a, NULL);
-    (void)pthread_join(b, NULL);
-    old->w->turns = NULL;
+    begin(&p);
+    while (p.over < 2)
+        if (!world_step(old->w))
+            abort();
     return p.rc[1] != WAX_OK ? p.rc[1] : p.rc[0];
 }
