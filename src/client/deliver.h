@@ -13,7 +13,7 @@ struct target {
     struct party party;
     bool own;          /* of this account */
     int index;         /* in its manifest */
-    struct buf sealed; /* its row: u32 |hdr| ‖ hdr ‖ body; empty: not sealed */
+    struct buf sealed; /* its row: u64 when ‖ u32 |hdr| ‖ hdr ‖ body; empty: not sealed */
     bool dormant;
 };
 

@@ -15,6 +15,7 @@ struct post {
 static wax_rc split(const struct target *t, struct bytes *hdr, struct bytes *body)
 {
     struct rd r = rd_init(buf_view(&t->sealed));
+    (void)rd_u64(&r); /* when */
     uint32_t n = rd_u32(&r);
 
     *hdr = rd_take(&r, n);
@@ -169,7 +170,9 @@ static wax_rc finish_in_tx(struct delivery *d, uint64_t accepted)
     uint8_t key[8];
     wax_rc rc = finish_history(d);
 
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && d->box.kind == OUTBOX_REPEAT && !d->box.done.n)
+        rc = expiry_ended(d->c, &d->box);
+    else if (rc == WAX_OK)
         rc = note_sent(d, accepted);
 
     if (rc == WAX_OK)
@@ -267,6 +270,7 @@ static bool stale_row(void *ctx, struct bytes key, struct bytes value)
     struct stale_rows *s = ctx;
     struct env_hdr hdr;
     struct rd r = rd_init(value);
+    (void)rd_u64(&r);
     struct bytes raw = rd_take(&r, rd_u32(&r));
 
     if (key.n == 24 && memcmp(key.p + 8, s->dev->b, 16) == 0 && !r.bad &&

@@ -9,6 +9,24 @@ void delivery_done(struct delivery *d)
     d->n_targets = 0;
 }
 
+/* Its row, u64 when ‖ u32 |hdr| ‖ hdr ‖ body. Sealed so long ago that the keys for it may be gone
+ * at the other side (1, 4.5), it counts as not sealed: the message gets a fresh slot, with the same
+ * fanout id. */
+static wax_rc sealed_get(struct client *c, struct bytes key, struct buf *out)
+{
+    uint64_t now = now_own(c);
+    wax_rc rc = vault_get(c->env.vault, VT_SEALED, key, out);
+
+    if (rc != WAX_OK)
+        return rc;
+    uint64_t at = out->n > 8 ? get_u64(out->p) : 0;
+    if (now > at && now - at > STALE_MS) {
+        buf_reset(out);
+        return WAX_E_NOTFOUND;
+    }
+    return WAX_OK;
+}
+
 static wax_rc add_targets(struct delivery *d, const struct pin *pin, bool own)
 {
     struct client *c = d->c;
@@ -24,7 +42,7 @@ static wax_rc add_targets(struct delivery *d, const struct pin *pin, bool own)
         t->party = (struct party){
             .acct = pin->head.manifest.acct, .dev = *dev, .dsk = pin->head.manifest.devices[i].dsk};
         uint8_t key[24];
-        wax_rc rc = vault_get(c->env.vault, VT_SEALED, sealed_key(d->order, dev, key), &t->sealed);
+        wax_rc rc = sealed_get(c, sealed_key(d->order, dev, key), &t->sealed);
         if (rc != WAX_OK && rc != WAX_E_NOTFOUND) {
             buf_done(&t->sealed);
             return rc;
@@ -89,10 +107,13 @@ static wax_rc seal_one(struct delivery *d, struct target *t, struct sealed *x,
     if (rc == WAX_OK)
         rc = sent_sealed(c, &d->box, &t->party.dev, &x->slot.sid);
     if (rc == WAX_OK)
+        rc = heal_sent(c, &t->party.dev);
+    if (rc == WAX_OK)
         rc = peer_store(c, s);
     if (rc == WAX_OK)
         rc = delta_apply(c, &t->party.dev, &x->delta, NULL, now_own(c));
     if (rc == WAX_OK) {
+        buf_u64(&t->sealed, now_own(c));
         buf_u32(&t->sealed, (uint32_t)x->hdr.n);
         buf_bytes(&t->sealed, buf_view(&x->hdr));
         buf_bytes(&t->sealed, buf_view(&x->body));
@@ -160,8 +181,7 @@ static wax_rc seal_in_tx(struct delivery *d)
         uint8_t key[24];
         if (t->sealed.n || t->dormant)
             continue;
-        rc = vault_get(d->c->env.vault, VT_SEALED, sealed_key(d->order, &t->party.dev, key),
-                       &t->sealed);
+        rc = sealed_get(d->c, sealed_key(d->order, &t->party.dev, key), &t->sealed);
         if (rc == WAX_E_NOTFOUND)
             rc = seal_one(d, t, &x, s);
     }

@@ -68,6 +68,7 @@ wax_rc vault_finish(struct vault *v, wax_rc rc) WAX_MUST;
  * the earlier of own and server clock. */
 uint64_t now_own(const struct client *c);
 uint64_t now_early(const struct client *c);
+uint64_t now_server(const struct client *c); /* own, corrected by what the server last told */
 uint64_t now_late(const struct client *c);
 struct client *client_alloc(const struct client_env *env);
 struct party client_self(const struct client *c);

@@ -157,8 +157,15 @@ static wax_rc drop_prekeys(struct client *c)
  * envelope wait for ever must not keep the old prekeys alive with it. */
 static wax_rc note_drained(struct client *c)
 {
-    wax_rc rc = meta_put_u64(c->env.vault, "drained.at", now_own(c));
+    uint64_t before, now = now_server(c);
+    wax_rc rc = meta_get_u64(c->env.vault, "drained.server", &before);
 
+    if (rc == WAX_OK)
+        rc = notices_missed(c, before, now);
+    if (rc == WAX_OK && now > before)
+        rc = meta_put_u64(c->env.vault, "drained.server", now);
+    if (rc == WAX_OK)
+        rc = meta_put_u64(c->env.vault, "drained.at", now_own(c));
     return rc == WAX_OK && c->n_waiting == 0 ? meta_put_u64(c->env.vault, "judged.at", now_own(c))
                                              : rc;
 }

@@ -122,6 +122,8 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
     if (rc == WAX_OK)
         rc = note_start(c, o, pin);
     if (rc == WAX_OK)
+        rc = heal_received(c, o, pin);
+    if (rc == WAX_OK)
         rc = o->content ? content_take(c, o, pin->head.manifest.handle, frame_time)
                         : aside_put(c, o, pin->head.manifest.handle, frame_time);
     mem_free(pin);
@@ -304,75 +306,6 @@ wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
     return rc == WAX_OK ? repair_tick(c) : rc;
 }
 
-/* --- Notices --- */
-
-/* The server's claim that a device did not fetch a message (4.8): shown at the sender. */
-static wax_rc take_notice_in_tx(struct client *c, const struct frame *f)
-{
-    struct buf b = {0};
-    struct item it = {0}, e = {.type = ITEM_EXPIRED,
-                               .own = true,
-                               .received_at = now_own(c),
-                               .device = f->to,
-                               .count = 1};
-    uint8_t key[32];
-    uint64_t order;
-    wax_rc rc = vault_get(c->env.vault, VT_FANOUT, fanout_key(&c->keys.dev, &f->fanout, key), &b);
-
-    if (rc == WAX_OK && b.n < 32)
-        rc = WAX_E_DAMAGED;
-    if (rc == WAX_OK) {
-        memcpy(e.com.b, b.p, 32);
-        rc = message_find(c, &e.com, &c->acct, &order);
-    }
-    if (rc == WAX_OK)
-        rc = history_load(c->env.vault, order, &it);
-    if (rc == WAX_OK) {
-        item_short(e.to, sizeof e.to, it.to);
-        item_short(e.conversation, sizeof e.conversation, it.conversation);
-        item_short(e.detail, sizeof e.detail,
-                   f->reason == NOTICE_REVOKED
-                       ? "the device was removed before it fetched the message"
-                   : f->reason == NOTICE_FULL ? "the device's mailbox was full"
-                                              : "the device did not fetch the message in time");
-        it.state = ITEM_EXPIRED_OUT;
-        rc = history_store(c->env.vault, order, &it);
-        if (rc == WAX_OK)
-            rc = event_put_item(c->env.vault, &e);
-        item_done(&it);
-    }
-    buf_done(&b);
-    return rc == WAX_E_NOTFOUND ? WAX_OK : rc; /* not a message that people wrote */
-}
-
-static wax_rc take_expired_in_tx(struct client *c, uint32_t count)
-{
-    struct item e = {.type = ITEM_EXPIRED, .received_at = now_own(c), .count = count};
-
-    item_short(e.detail, sizeof e.detail,
-               "messages waited longer than the server keeps them, and are gone");
-    return event_put_item(c->env.vault, &e);
-}
-
-/* Notices have no id of their own: a frame seq taken once is not taken again. Mailbox seqs rise,
- * and notices come in that order. */
-static wax_rc take_server_word(struct client *c, const struct frame *f)
-{
-    struct vault *v = c->env.vault;
-    uint64_t last;
-    wax_rc rc = vault_begin(v);
-
-    if (rc != WAX_OK)
-        return rc;
-    rc = meta_get_u64(v, "notice.last", &last);
-    if (rc == WAX_OK && f->seq > last) {
-        rc = f->type == FRAME_NOTICE ? take_notice_in_tx(c, f) : take_expired_in_tx(c, f->count);
-        if (rc == WAX_OK)
-            rc = meta_put_u64(v, "notice.last", f->seq);
-    }
-    return vault_finish(v, rc);
-}
-
 wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
 {
     wax_rc rc = WAX_OK;
@@ -387,7 +320,7 @@ wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
         break;
     case FRAME_NOTICE:
     case FRAME_EXPIRED:
-        rc = take_server_word(c, f);
+        rc = server_word(c, f);
         break;
     default:
         return WAX_OK; /* heartbeat, drained, types of later versions */

@@ -81,7 +81,7 @@ static wax_rc tick_in_tx(struct client *c)
 
     if (rc == WAX_OK)
         rc = unread_ask(c);
-    return rc;
+    return rc == WAX_OK ? heal_tick(c) : rc;
 }
 
 /* A time far ahead is that of a clock set back since. */

@@ -10,6 +10,9 @@
 #define HOUR_MS 3600000ULL
 #define DAY_MS (24 * HOUR_MS)
 
+#define LIFE_MS (7 * DAY_MS + 2 * HOUR_MS) /* what the server keeps, with a sweep to spare */
+#define STALE_MS (7 * DAY_MS) /* sealed that long ago and still here: sealed anew (4.8) */
+
 #define REPEAT_KEEP_MS (14 * DAY_MS) /* own messages are repeated that long after they went out */
 #define REPEATS_MAX 3U               /* of a message to a device */
 #define REPEATS_HOUR 256U            /* to a device in an hour */
@@ -24,13 +27,14 @@
 enum repair_row {
     REPAIR_UNREAD = 'u', /* dev 16 ‖ com 32 → an unreadable message */
     REPAIR_ASKED = 'a',  /* dev 16 → when a request went to it last */
+    REPAIR_HEAL = 'c',   /* dev 16 → traffic that goes one way (4.7) */
     REPAIR_BUDGET = 'b', /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
 };
 struct bytes repair_key(enum repair_row kind, struct bytes a, struct bytes b,
                         uint8_t out[VAULT_KEY_MAX]);
 
 /* A budget by the hour: *ret is false when it is used up, else it is charged. dev NULL: of all. */
-enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2 };
+enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2, BUDGET_COUNT = 3 };
 wax_rc budget_take(struct client *c, enum budget what, const struct dev_id *dev, uint32_t n,
                    uint32_t most, bool *ret) WAX_MUST;
 
@@ -68,18 +72,40 @@ wax_rc sent_sealed(struct client *c, const struct outbox *o, const struct dev_id
  * for, and that may ask for it. accepted: the server's clock, 0: none. */
 wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_id *listed,
                      size_t n, uint64_t accepted) WAX_MUST;
-/* What no repeat may be asked for any more. */
+/* sent.accepted in a row of VT_SENT as it lies there; 0 too for one of another kind. */
+uint64_t sent_accepted(struct bytes row);
+/* What no repeat may be asked for any more, and whose fate is known or no longer to be known. */
 wax_rc sent_sweep(struct client *c) WAX_MUST;
 
 /* --- repeat.c: the answering side --- */
 /* A request that came in session `in`. */
 wax_rc repeat_answer(struct client *c, const struct opened *o) WAX_MUST;
 /* Queues one more envelope of an own message for a device; *ret false when a rule forbids it
- * (REPEATS_MAX, one is on its way, age). in: the session to seal in, or NULL. s is changed and
- * stored. */
+ * (REPEATS_MAX, one is on its way). to_acct: its account, NULL: as the vault knows. in: the session
+ * to seal in, or NULL. s is changed and stored. */
 wax_rc repeat_queue(struct client *c, const struct hash32 *com, struct sent *s,
                     const struct dev_id *to, const struct acct_id *to_acct, const struct sid *in,
                     bool *ret) WAX_MUST;
+
+/* --- notice.c: what the server says became of messages --- */
+/* A frame of type 2 or 4; in a transaction of its own. */
+wax_rc server_word(struct client *c, const struct frame *f) WAX_MUST;
+/* The person is told that devices did not get a message; again: it is sent once more. dev NULL:
+ * several. */
+wax_rc expiry_tell(struct client *c, const struct hash32 *com, const struct sent *s,
+                   const struct dev_id *dev, uint32_t devices, bool again,
+                   const char *detail) WAX_MUST;
+/* A repeat for a device that cannot be written to any more has left the outbox. */
+wax_rc expiry_ended(struct client *c, const struct outbox *o) WAX_MUST;
+/* The mailbox was drained `before` and is so `now` (the server's clock): notices that came and went
+ * in between are made good. */
+wax_rc notices_missed(struct client *c, uint64_t before, uint64_t now) WAX_MUST;
+
+/* --- heal.c: control messages (4.7) --- */
+wax_rc heal_received(struct client *c, const struct opened *o, const struct pin *pin) WAX_MUST;
+wax_rc heal_sent(struct client *c, const struct dev_id *dev) WAX_MUST;
+wax_rc heal_forget(struct client *c, const struct dev_id *dev) WAX_MUST;
+wax_rc heal_tick(struct client *c) WAX_MUST;
 
 /* --- unread.c: the asking side --- */
 /* A message whose signature holds cannot be read: listed once, and asked for. */

@@ -7,18 +7,23 @@ wax_rc repeat_queue(struct client *c, const struct hash32 *com, struct sent *s,
                     const struct dev_id *to, const struct acct_id *to_acct, const struct sid *in,
                     bool *ret)
 {
-    struct outbox o = {.kind = OUTBOX_REPEAT, .peer = *to_acct, .to = *to, .com = *com};
+    struct outbox o = {.kind = OUTBOX_REPEAT, .to = *to, .com = *com};
     struct sent_dev *d = sent_find(s, to);
-    uint64_t order, now = now_own(c);
+    uint64_t order;
     bool may;
+    wax_rc rc = WAX_OK;
 
     *ret = false;
-    if (!d || d->repeats >= REPEATS_MAX || (d->flags & SENT_PENDING) ||
-        (now > s->last && now - s->last > REPEAT_KEEP_MS))
+    if (!d || d->repeats >= REPEATS_MAX || (d->flags & SENT_PENDING))
         return WAX_OK;
-    wax_rc rc = budget_take(c, BUDGET_REPEAT, to, 1, REPEATS_HOUR, &may);
+    if (to_acct)
+        o.peer = *to_acct;
+    else
+        rc = client_device_acct(c, to, &o.peer);
+    if (rc == WAX_OK)
+        rc = budget_take(c, BUDGET_REPEAT, to, 1, REPEATS_HOUR, &may);
     if (rc != WAX_OK || !may)
-        return rc;
+        return rc == WAX_E_NOTFOUND ? WAX_OK : rc; /* of an account given up */
     if (in) {
         o.has_sid = true;
         o.sid = *in;
@@ -67,7 +72,8 @@ static wax_rc answer_one(struct client *c, const struct opened *o, const struct 
     if (!ID_EQ(&s->peer, &o->sender.acct) && !ID_EQ(&c->acct, &o->sender.acct))
         return WAX_OK; /* of another conversation */
     const struct sent_dev *d = sent_find(s, &o->sender.dev);
-    if (!d)
+    uint64_t now = now_own(c);
+    if (!d || (now > s->last && now - s->last > REPEAT_KEEP_MS))
         return WAX_OK;
     struct sid sealed_in = d->sid;
     rc = repeat_queue(c, com, s, &o->sender.dev, &o->sender.acct, &o->slot.sid, &queued);

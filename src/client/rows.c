@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "account/keys.h"
-#include "client/internal.h"
+#include "client/repair.h"
 
 #define SLOT_KEY 24
 #define SEEN_KEY 64
@@ -261,6 +261,8 @@ wax_rc peer_drop(struct client *c, const struct dev_id *dev)
         rc = sid_drop(c->env.vault, &s.held[i].sid);
     if (rc == WAX_OK)
         rc = vault_del(c->env.vault, VT_PEER, BYTES_OF(dev->b));
+    if (rc == WAX_OK)
+        rc = heal_forget(c, dev);
     peer_sessions_wipe(&s);
     return rc;
 }

@@ -182,8 +182,19 @@ wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_
     return rc;
 }
 
+/* Version ‖ last ‖ kind ‖ peer ‖ created ‖ accepted … */
+#define AT_LAST 1
+#define AT_ACCEPTED 50
+
+uint64_t sent_accepted(struct bytes row)
+{
+    return row.n >= AT_ACCEPTED + 8 ? get_u64(row.p + AT_ACCEPTED) : 0;
+}
+
+#define SENT_KEEP_MOST_MS (60 * DAY_MS)
+
 struct old {
-    uint64_t limit;
+    uint64_t limit, most, drained;
     struct buf coms;
 };
 
@@ -191,7 +202,12 @@ static bool old_row(void *ctx, struct bytes key, struct bytes value)
 {
     struct old *o = ctx;
 
-    if (key.n == 32 && value.n >= 9 && get_u64(value.p + 1) < o->limit)
+    if (key.n != 32 || value.n < AT_ACCEPTED + 8)
+        return true;
+    uint64_t last = get_u64(value.p + AT_LAST), accepted = sent_accepted(value);
+    /* A notice about it may still wait at the server. */
+    bool known = accepted && o->drained >= accepted + LIFE_MS;
+    if (last < o->most || (last < o->limit && known))
         buf_bytes(&o->coms, key);
     return true;
 }
@@ -199,10 +215,13 @@ static bool old_row(void *ctx, struct bytes key, struct bytes value)
 wax_rc sent_sweep(struct client *c)
 {
     uint64_t now = now_own(c), keep = REPEAT_KEEP_MS + SENT_SLACK_MS;
-    struct old o = {.limit = now > keep ? now - keep : 0};
+    struct old o = {.limit = now > keep ? now - keep : 0,
+                    .most = now > SENT_KEEP_MOST_MS ? now - SENT_KEEP_MOST_MS : 0};
     struct vault *v = c->env.vault;
-    wax_rc rc = vault_scan(v, VT_SENT, BYTES(NULL, 0), BYTES(NULL, 0), false, old_row, &o);
+    wax_rc rc = meta_get_u64(v, "drained.server", &o.drained);
 
+    if (rc == WAX_OK)
+        rc = vault_scan(v, VT_SENT, BYTES(NULL, 0), BYTES(NULL, 0), false, old_row, &o);
     if (rc == WAX_OK)
         rc = buf_rc(&o.coms);
     for (size_t i = 0; rc == WAX_OK && i < o.coms.n; i += 32)

@@ -79,7 +79,7 @@ wax_rc vault_finish(struct vault *v, wax_rc rc)
 
 uint64_t now_own(const struct client *c) { return wall_now(c->env.clock); }
 
-static uint64_t now_server(const struct client *c)
+uint64_t now_server(const struct client *c)
 {
     uint64_t now = now_own(c);
 

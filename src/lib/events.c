@@ -116,7 +116,8 @@ int event_item(struct wax *w, const struct item *it, uint64_t seq, bool repeat, 
     } else if (it->type == ITEM_EXPIRED) {
         e.type = WAX_EVENT_EXPIRED;
         e.id = it->own ? id : NULL;
-        e.device = it->own ? device : NULL;
+        e.device = it->own && !bytes_all_zero(it->device.b, 16) ? device : NULL;
+        e.state = !it->own ? NULL : it->state == ITEM_QUEUED ? "queued" : "expired";
         e.devices = it->own ? it->count : 0;
         e.count = it->own ? 0 : it->count;
         e.detail = or_null(it->detail);

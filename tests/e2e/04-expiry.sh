@@ -1,5 +1,6 @@
 #!/bin/sh
-# With message_life = 3s a message for a device that stays away is gone; both sides are told.
+# With message_life = 3s a message for a device that stays away is gone; both sides are told, and the
+# sender sends it again by itself.
 . "$(dirname "$0")/lib.sh"
 server_init
 set_ini message_life 3s
@@ -17,6 +18,7 @@ same 'the recipient learns how many' 1 "$(jq -r 'select(.type == "expired") | .c
 same 'and sees no message' '' "$(texts "$tmp/bob1.events")"
 same 'the sender learns which, and to whom' "$id bob@example.org 1" \
     "$(jq -r 'select(.type == "expired") | "\(.id) \(.to) \(.devices)"' "$tmp/ann1.events")"
+same 'it came again by itself' 'nobody comes' "$(j bob1 receive | jq -r .text)"
 same 'the notices come once' '' "$(j bob1 receive; j ann1 receive)"
 w ann1 send bob@example.org 'here in time' >/dev/null && take bob1
 same 'the next one arrives' 'here in time' "$(texts "$tmp/bob1.events")"

@@ -317,6 +317,200 @@ static void an_old_copy_gets_again_what_it_cannot_read(void **state)
     stage_close(&s);
 }
 
+/* --- Expiry --- */
+
+static unsigned expiries(struct device *d, enum item_state state)
+{
+    uint64_t seq = 0;
+    unsigned n = 0;
+
+    for (;;) {
+        struct item it = {0};
+        enum item_shown shown;
+        if (client_event_next(d->client, seq, SHOWN_DONE + 1, &seq, &shown, &it) != WAX_OK)
+            return n;
+        n += it.type == ITEM_EXPIRED && it.own && it.state == state;
+        item_done(&it);
+    }
+}
+
+static void days_with(struct stage *s, struct device *d, int days)
+{
+    for (int day = 0; day < days; day++) {
+        world_pass(&s->w, DAYS(1));
+        ok(device_receive(d));
+        ok(client_flush(d->client, NULL, NULL));
+    }
+}
+
+static void an_expired_message_is_sent_again_until_it_is_fetched(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    say(s.ann, BOB, "patience");
+    days_with(&s, s.ann, 16);
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED), 2);
+    assert_int_equal(lines(s.ann, ITEM_EXPIRED_OUT), 0);
+    ok(device_receive(s.bob));
+    assert_int_equal(device_count(s.bob, "patience"), 1);
+    days_with(&s, s.ann, 10);
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED) + expiries(s.ann, ITEM_EXPIRED_OUT), 2);
+    stage_close(&s);
+}
+
+static void after_three_repeats_the_sender_is_told_the_end(void **state)
+{
+    struct stage s;
+    struct hash32 com;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    ok(device_send(s.ann, BOB, "nobody there", &com));
+    ok(client_flush(s.ann->client, NULL, NULL));
+    days_with(&s, s.ann, 29);
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED), 3);
+    assert_int_equal(expiries(s.ann, ITEM_EXPIRED_OUT), 1);
+    assert_int_equal(lines(s.ann, ITEM_EXPIRED_OUT), 1);
+    days_with(&s, s.ann, 20);
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED) + expiries(s.ann, ITEM_EXPIRED_OUT), 4);
+    assert_int_equal(queued(s.ann, OUTBOX_REPEAT), 0);
+    stage_close(&s);
+}
+
+static void a_dormant_device_gets_no_repeat_and_the_sender_is_told(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    days_with(&s, s.ann, 25); /* Bob's bundle has five days left */
+    say(s.ann, BOB, "too late");
+    days_with(&s, s.ann, 10);
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED), 1);
+    assert_int_equal(expiries(s.ann, ITEM_EXPIRED_OUT), 1);
+    assert_int_equal(queued(s.ann, OUTBOX_REPEAT), 0);
+    stage_close(&s);
+}
+
+/* Notices live as long as messages: who was away for longer than both cannot know. */
+static void a_sender_who_was_away_too_long_is_told_and_sends_again(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    say(s.ann, BOB, "are you there");
+    ok(device_receive(s.ann));
+    world_pass(&s.w, DAYS(8));
+    world_pass(&s.w, DAYS(8));
+    ok(device_receive(s.ann));
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED), 2); /* of the hello it cannot know, either */
+    ok(client_flush(s.ann->client, NULL, NULL));
+    ok(device_receive(s.bob));
+    assert_int_equal(device_count(s.bob, "are you there"), 1);
+    assert_int_equal(device_count(s.bob, "hello"), 1);
+    ok(device_receive(s.ann));
+    assert_int_equal(expiries(s.ann, ITEM_QUEUED), 2);
+    stage_close(&s);
+}
+
+static void what_was_sealed_long_ago_is_sealed_anew(void **state)
+{
+    struct stage s;
+    struct hash32 com;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    ok(device_send(s.ann, BOB, "late", &com));
+    stage_tap(&s, s.ann);
+    s.wire.die_before = 2; /* looked up and sealed, not posted */
+    assert_int_equal(client_flush(s.ann->client, NULL, NULL), WAX_E_CANCELLED);
+    stage_untap(&s, s.ann);
+    ok(device_start(s.ann));
+    for (int day = 0; day < 20; day++) { /* Bob goes on: what opened it is gone by now */
+        world_pass(&s.w, DAYS(1));
+        ok(device_receive(s.bob));
+    }
+    lose_sessions(s.bob, s.ann);
+    lose_sessions(s.ann, s.bob);
+    ok(client_flush(s.ann->client, NULL, NULL));
+    ok(device_receive(s.bob));
+    assert_int_equal(device_count(s.bob, "late"), 1);
+    assert_int_equal(alerts(s.bob, "undecryptable"), 0);
+    stage_close(&s);
+}
+
+/* --- Control messages --- */
+
+static void twenty_five_messages_without_an_answer_bring_one_control_message(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    for (int i = 0; i < 24; i++)
+        say(s.ann, BOB, "and another");
+    ok(device_receive(s.bob));
+    world_pass(&s.w, HOURS(2));
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 0);
+    say(s.ann, BOB, "the twenty-fifth");
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 0); /* not at once */
+    ok(device_start(s.bob));                           /* it survives the process */
+    world_pass(&s.w, HOURS(1) + 1000);
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 1);
+    ok(client_flush(s.bob->client, NULL, NULL));
+    ok(device_receive(s.ann));
+    world_pass(&s.w, HOURS(26));
+    ok(device_receive(s.ann));
+    assert_int_equal(queued(s.ann, OUTBOX_DEVICE), 0); /* a control message never triggers one */
+    assert_int_equal(events(s.ann, ITEM_MESSAGE), 1);  /* and nobody sees it */
+    stage_close(&s);
+}
+
+static void one_message_is_answered_after_a_day_and_once_a_day_at_most(void **state)
+{
+    struct stage s;
+    unsigned sent = 0;
+
+    (void)state;
+    both_know_each_other(&s, false);
+    say(s.ann, BOB, "think about it");
+    ok(device_receive(s.bob));
+    world_pass(&s.w, HOURS(24));
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 0);
+    for (int hour = 0; hour < 48; hour++) {
+        for (int i = 0; i < 2; i++)
+            say(s.ann, BOB, "well?");
+        world_pass(&s.w, HOURS(1));
+        ok(device_receive(s.bob));
+        sent += queued(s.bob, OUTBOX_DEVICE);
+        ok(client_flush(s.bob->client, NULL, NULL));
+    }
+    assert_in_range(sent, 2, 3);
+    stage_close(&s);
+}
+
+static void a_stranger_gets_no_control_message(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_open(&s, false);
+    for (int i = 0; i < 30; i++)
+        say(s.ann, BOB, "hello?");
+    ok(device_receive(s.bob));
+    world_pass(&s.w, HOURS(26));
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 0);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +522,14 @@ int main(void)
         cmocka_unit_test(what_never_comes_again_is_given_up_aloud),
         cmocka_unit_test(the_answer_comes_in_the_session_of_the_request),
         cmocka_unit_test(an_old_copy_gets_again_what_it_cannot_read),
+        cmocka_unit_test(an_expired_message_is_sent_again_until_it_is_fetched),
+        cmocka_unit_test(after_three_repeats_the_sender_is_told_the_end),
+        cmocka_unit_test(a_dormant_device_gets_no_repeat_and_the_sender_is_told),
+        cmocka_unit_test(a_sender_who_was_away_too_long_is_told_and_sends_again),
+        cmocka_unit_test(what_was_sealed_long_ago_is_sealed_anew),
+        cmocka_unit_test(twenty_five_messages_without_an_answer_bring_one_control_message),
+        cmocka_unit_test(one_message_is_answered_after_a_day_and_once_a_day_at_most),
+        cmocka_unit_test(a_stranger_gets_no_control_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
