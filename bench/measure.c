@@ -42,6 +42,8 @@ static uint64_t clock_ns(clockid_t id)
 
 uint64_t wall_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
+uint64_t cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
+
 void figure_print(const struct figure *f)
 {
     printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"", f->name, f->value, f->unit);

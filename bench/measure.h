@@ -14,6 +14,7 @@ void must(wax_rc rc, const char *what);
 void *must_alloc(size_t n);
 
 uint64_t wall_ns(void); /* monotonic */
+uint64_t cpu_ns(void);  /* processor time of this thread */
 
 /* A figure of which less is better, with the most that it may be of its floor. */
 struct figure {
