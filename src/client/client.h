@@ -102,6 +102,8 @@ bool client_is_published(const struct client *c);
 /* Once per process and connection, before anything is sealed: rollback counter, prekey
  * rotation, own directory entry, manifest re-signing. WAX_E_DENIED: this device is revoked. */
 wax_rc client_login(struct client *c) WAX_MUST;
+/* Logs in again if something that was received asks for it (4.6 b), else does nothing. */
+wax_rc client_refresh(struct client *c) WAX_MUST;
 /* Deletes what has outlived its rule: prekeys, sessions, skipped keys, caches. Called by
  * login and after a drained mailbox. */
 wax_rc client_maintain(struct client *c, bool drained) WAX_MUST;

@@ -130,6 +130,8 @@ wax_rc client_prekey_load(struct client *c, const struct bundle_id *id,
                           struct own_prekey *ret) WAX_MUST;
 wax_rc client_prekey_store(struct client *c, const struct prekey *p) WAX_MUST;
 wax_rc prekey_rotate(struct client *c) WAX_MUST;
+/* This home is an older copy (4.6): what is dropped then. In a transaction. */
+wax_rc client_reset(struct client *c) WAX_MUST;
 /* After a successful login: makes sure own directory entry is as pinned. */
 wax_rc client_ensure_login(struct client *c) WAX_MUST;
 

@@ -209,7 +209,7 @@ static bool key_row(void *ctx, struct bytes key, struct bytes value)
 
 /* PROTOCOL 4.6: this is a restored copy. All sessions, with what is kept of erased ones, and all
  * private halves of prekeys go at once; history stays. */
-static wax_rc reset_in_tx(struct client *c)
+wax_rc client_reset(struct client *c)
 {
     struct vault *v = c->env.vault;
     struct buf devs = {0};
@@ -262,7 +262,7 @@ static wax_rc counter_raise(struct client *c, uint64_t next, bool reset)
 
     if (rc != WAX_OK)
         return rc;
-    rc = reset ? reset_in_tx(c) : WAX_OK;
+    rc = reset ? client_reset(c) : WAX_OK;
     if (rc == WAX_OK)
         rc = meta_put_u64(v, "counter.n", next);
     rc = vault_finish(v, rc);
@@ -401,3 +401,5 @@ wax_rc client_login(struct client *c)
 }
 
 wax_rc client_ensure_login(struct client *c) { return c->logged_in ? WAX_OK : client_login(c); }
+
+wax_rc client_refresh(struct client *c) { return client_ensure_login(c); }

@@ -105,10 +105,17 @@ static wax_rc note_start(struct client *c, const struct opened *o, struct pin *p
     return rc;
 }
 
+static bool is_evidence(const struct opened *o)
+{
+    return o->content && o->content->min_version <= 1 &&
+           (int)o->content->kind == WAX__V1__KIND__CLONE_EVIDENCE;
+}
+
 static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer_sessions *s,
                            uint64_t frame_time)
 {
     struct pin *pin = mem_alloc(sizeof *pin);
+    bool older = false;
     wax_rc rc = pin ? WAX_OK : WAX_E_NOMEM;
 
     if (rc == WAX_OK && o->echo_ahead)
@@ -119,9 +126,12 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
         rc = delta_apply(c, &o->sender.dev, &o->delta, o, now_own(c));
     if (rc == WAX_OK)
         rc = pin_load(c, &o->sender.acct, pin);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && is_evidence(o))
+        rc = clone_judge(c, o, &older);
+    /* It was this device that lost the thread, not the other one that started over. */
+    if (rc == WAX_OK && !older)
         rc = note_start(c, o, pin);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && !older)
         rc = heal_received(c, o, pin);
     if (rc == WAX_OK)
         rc = o->content ? content_take(c, o, pin->head.manifest.handle, frame_time)
@@ -147,7 +157,9 @@ static wax_rc open_in_tx(struct client *c, struct bytes in, uint64_t frame_time,
     if (rc == WAX_OK) {
         rc = session_open_known(&me, &sender, &root, s, &rows, env, now_own(c), &o, why);
         if (rc == WAX_OK) {
-            rc = accept_in_tx(c, &o, s, frame_time);
+            rc = clone_keep(c, &o, s, in);
+            if (rc == WAX_OK)
+                rc = accept_in_tx(c, &o, s, frame_time);
             opened_done(&o);
         }
     }
@@ -160,9 +172,59 @@ static wax_rc open_in_tx(struct client *c, struct bytes in, uint64_t frame_time,
 
 /* Classes of an envelope whose signature holds and whose content may come again (4.3, 4.8): an INIT
  * whose keys are used up, too, unless its fanout id is known. */
-static bool unreadable(wax_rc rc)
+static bool unreadable(wax_rc rc, const struct open_why *why)
 {
-    return rc == WAX_R_NO_KEY || rc == WAX_R_GAP || rc == WAX_R_REPLAY;
+    return why->ahead || rc == WAX_R_NO_KEY || rc == WAX_R_GAP || rc == WAX_R_REPLAY;
+}
+
+static wax_rc renew(struct client *c, const struct dev_id *dev)
+{
+    struct peer_sessions *s = mem_alloc(sizeof *s);
+    wax_rc rc = s ? peer_load(c, dev, s) : WAX_E_NOMEM;
+
+    if (rc == WAX_OK && session_mark_renew(s, now_own(c)))
+        rc = peer_store(c, s);
+    if (s)
+        peer_sessions_wipe(s);
+    mem_free(s);
+    return rc;
+}
+
+/* A slot or an epoch that was used twice: one of the two was sealed by another copy of that home.
+ * Both are told (4.3), and what is refused here may come again as anything unreadable. */
+static wax_rc note_clash(struct client *c, const struct envelope *env, struct bytes in,
+                         const struct item *alert)
+{
+    wax_rc rc = event_put_alert(c, alert);
+
+    if (rc == WAX_OK)
+        rc = unread_note(c, &env->hdr, &env->fanout, NULL);
+    return rc == WAX_OK ? clone_return(c, &env->hdr, in) : rc;
+}
+
+static wax_rc note_in_tx(struct client *c, struct bytes in, wax_rc why_rc,
+                         const struct open_why *why, const char *hint, struct envelope *env)
+{
+    bool whole = envelope_decode(in, env) == WAX_OK, listed = whole && unreadable(why_rc, why),
+         undecryptable = unreadable(why_rc, why) || why_rc == WAX_R_UNKNOWN_SENDER,
+         clash = whole && why_rc == WAX_R_CLONE &&
+                 (why->clone == CLONE_SLOT || why->clone == CLONE_EPOCH);
+    struct dev_id from = env->hdr.from;
+    struct item a =
+        alert_make(c, undecryptable ? "undecryptable" : "tampered", why_rc, hint, &from,
+                   undecryptable ? "a message of this device cannot be read here"
+                   : clash ? "two copies of this device are in use, or an old one was put back"
+                           : "a message was altered or forged on its way and is not shown");
+    wax_rc rc;
+
+    if (listed)
+        a.com = env->fanout.com;
+    if (listed)
+        rc = unread_note(c, &env->hdr, &env->fanout, &a);
+    else
+        rc = clash ? note_clash(c, env, in, &a) : event_put_alert(c, &a);
+    /* The other copy went another way in this session, and reads nothing that is sealed in it. */
+    return rc == WAX_OK && (why->renew || clash) ? renew(c, &from) : rc;
 }
 
 /* Refused: counted and shown once an hour for each cause; undecryptable ones are listed. */
@@ -170,34 +232,12 @@ static wax_rc note_refusal(struct client *c, struct bytes in, wax_rc why_rc,
                            const struct open_why *why, const char *hint)
 {
     struct envelope *env = mem_alloc(sizeof *env);
-    bool undecryptable = unreadable(why_rc) || why_rc == WAX_R_UNKNOWN_SENDER;
-    struct dev_id from = {0};
     wax_rc rc = env ? vault_begin(c->env.vault) : WAX_E_NOMEM;
 
-    if (rc != WAX_OK) {
-        mem_free(env);
-        return rc;
-    }
-    bool listed = envelope_decode(in, env) == WAX_OK && unreadable(why_rc);
-    from = env->hdr.from;
-    struct item a =
-        alert_make(c, undecryptable ? "undecryptable" : "tampered", why_rc, hint, &from,
-                   undecryptable ? "a message of this device cannot be read here"
-                                 : "a message was altered or forged on its way and is not shown");
-    if (listed)
-        a.com = env->fanout.com;
-    rc = listed ? unread_note(c, &env->hdr, &env->fanout, &a) : event_put_alert(c, &a);
+    if (rc == WAX_OK)
+        rc = vault_finish(c->env.vault, note_in_tx(c, in, why_rc, why, hint, env));
     mem_free(env);
-    if (rc == WAX_OK && why->renew) {
-        struct peer_sessions *s = mem_alloc(sizeof *s);
-        rc = s ? peer_load(c, &from, s) : WAX_E_NOMEM;
-        if (rc == WAX_OK && session_mark_renew(s, now_own(c)))
-            rc = peer_store(c, s);
-        if (s)
-            peer_sessions_wipe(s);
-        mem_free(s);
-    }
-    return vault_finish(c->env.vault, rc);
+    return rc;
 }
 
 static wax_rc take_envelope(struct client *c, struct bytes in, const char *hint,

@@ -27,6 +27,7 @@
 enum repair_row {
     REPAIR_UNREAD = 'u', /* dev 16 ‖ com 32 → an unreadable message */
     REPAIR_ASKED = 'a',  /* dev 16 → when a request went to it last */
+    REPAIR_NEWEST = 'n', /* sid 16 → newest accepted envelope of the session */
     REPAIR_HEAL = 'c',   /* dev 16 → traffic that goes one way (4.7) */
     REPAIR_BUDGET = 'b', /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
 };
@@ -34,7 +35,7 @@ struct bytes repair_key(enum repair_row kind, struct bytes a, struct bytes b,
                         uint8_t out[VAULT_KEY_MAX]);
 
 /* A budget by the hour: *ret is false when it is used up, else it is charged. dev NULL: of all. */
-enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2, BUDGET_COUNT = 3 };
+enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2, BUDGET_COUNT = 3, BUDGET_EVIDENCE = 4 };
 wax_rc budget_take(struct client *c, enum budget what, const struct dev_id *dev, uint32_t n,
                    uint32_t most, bool *ret) WAX_MUST;
 
@@ -107,8 +108,20 @@ wax_rc heal_sent(struct client *c, const struct dev_id *dev) WAX_MUST;
 wax_rc heal_forget(struct client *c, const struct dev_id *dev) WAX_MUST;
 wax_rc heal_tick(struct client *c) WAX_MUST;
 
+/* --- clone.c: evidence of a clone (4.3, 4.6 b) --- */
+/* After an envelope was accepted into s: kept while it is its session's newest. */
+wax_rc clone_keep(struct client *c, const struct opened *o, const struct peer_sessions *s,
+                  struct bytes envelope) WAX_MUST;
+wax_rc clone_forget(struct vault *v, const struct sid *sid) WAX_MUST;
+/* An envelope whose signature holds collides with an accepted one: both go back, once an hour. */
+wax_rc clone_return(struct client *c, const struct env_hdr *hdr, struct bytes envelope) WAX_MUST;
+/* What a peer returned to us; drops all sessions where it proves that this home is an older copy.
+ */
+wax_rc clone_judge(struct client *c, const struct opened *o, bool *ret_older) WAX_MUST;
+
 /* --- unread.c: the asking side --- */
-/* A message whose signature holds cannot be read: listed once, and asked for. */
+/* A message whose signature holds cannot be read: listed once, and asked for. alert: NULL when the
+ * person was told otherwise. */
 wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env_fanout *fanout,
                    const struct item *alert) WAX_MUST;
 /* A message that is not for people came after all: its line goes. */

@@ -245,6 +245,8 @@ static wax_rc sid_drop(struct vault *v, const struct sid *sid)
     static const enum vault_table tables[] = {VT_SKIPPED, VT_SLOT, VT_OWN_SLOT, VT_EPOCH};
     wax_rc rc = vault_del(v, VT_SID, BYTES_OF(sid->b));
 
+    if (rc == WAX_OK)
+        rc = clone_forget(v, sid);
     for (size_t i = 0; rc == WAX_OK && i < sizeof tables / sizeof *tables; i++)
         rc = vault_del_prefix(v, tables[i], BYTES_OF(sid->b));
     return rc;

@@ -90,7 +90,7 @@ wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env
     wax_rc rc = client_device_acct(c, &hdr->from, &acct);
 
     if (rc != WAX_OK)
-        return rc == WAX_E_NOTFOUND ? event_put_alert(c, alert) : rc;
+        return rc == WAX_E_NOTFOUND && alert ? event_put_alert(c, alert) : rc;
     rc = message_find(c, &fanout->com, &acct, &u.order);
     if (rc != WAX_E_NOTFOUND) /* it is here already, or it is listed already */
         return rc;
@@ -98,12 +98,12 @@ wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env
     if (rc != WAX_OK)
         return rc;
     if (!fits)
-        return event_put_alert(c, alert);
+        return alert ? event_put_alert(c, alert) : WAX_OK;
     rc = line_put(c, hdr, &fanout->com, &acct, u.time, &u.order);
     if (rc == WAX_OK)
         rc = row_put(
             c, repair_key(REPAIR_UNREAD, BYTES_OF(hdr->from.b), BYTES_OF(fanout->com.b), key), &u);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && alert)
         rc = event_put_item(c->env.vault, alert);
     return rc == WAX_OK ? repair_at(c, u.time) : rc;
 }

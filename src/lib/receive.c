@@ -159,8 +159,10 @@ static bool worth_retrying(wax_rc rc)
 static wax_rc send_waiting(struct receiving *r)
 {
     bool any = false;
-    wax_rc rc = client_outbox_waits(r->w->client, &any);
+    wax_rc rc = client_refresh(r->w->client);
 
+    if (rc == WAX_OK)
+        rc = client_outbox_waits(r->w->client, &any);
     if (rc == WAX_OK && any)
         rc = flush_locked(r->w, NULL, NULL);
     return rc == WAX_E_FULL || rc == WAX_E_BUSY || rc == WAX_E_PROTO ? WAX_OK : rc;

@@ -94,6 +94,7 @@ static wax_rc admit_new_epoch(struct opening *o, const struct session *x)
     const struct env_hdr *h = &o->env->hdr;
 
     o->source = KEY_NEW_EPOCH;
+    o->why.ahead = h->epoch > (x->send.on ? x->send.epoch : 0) + 1U && peers_epoch(x, h->epoch);
     if (!x->send.on || h->epoch == 0 || h->epoch - 1 != x->send.epoch || !x->send.has_priv)
         return WAX_R_RULE;
     if ((h->ct.n != 0) != x->send.has_offer)
@@ -155,6 +156,7 @@ wax_rc opening_admit(struct opening *o)
         rc = check_fanout(o);
     if (rc == WAX_OK)
         rc = held ? admit_held(o) : admit_init(o);
-    o->why.renew = rc == WAX_R_GAP;
+    o->why.ahead = o->why.ahead && rc == WAX_R_RULE;
+    o->why.renew = rc == WAX_R_GAP || o->why.ahead;
     return rc;
 }

@@ -107,7 +107,7 @@ static const struct proto_rule attachment[] = {EXACT(1, 16), EXACT(2, 32), EXACT
                                                TEXT(7, 255), TEXT(8, 127), EXACT(9, 32)};
 static const struct proto_rule receipt[] = {LIST(2, 16, 16, 256)};
 static const struct proto_rule repeat_request[] = {LIST(1, 32, 32, 256)};
-static const struct proto_rule clone_evidence[] = {SOME(1, ENVELOPE_MAX), SOME(2, ENVELOPE_MAX)};
+static const struct proto_rule clone_evidence[] = {UPTO(1, ENVELOPE_MAX), UPTO(2, ENVELOPE_MAX)};
 static const struct proto_rule sync_rules[] = {ITEMS(1, 256), ITEMS(2, 256),
                                                LIST(3, 1, CHAIN_LINK_MAX, 64), MAYBE(4, 32)};
 static const struct proto_rule pin[] = {EXACT(1, 32), HANDLE(2), EXACT(4, 32), MAYBE(6, 16)};

@@ -266,6 +266,63 @@ static void repeat_sweep(int who)
     }
 }
 
+/* PROTOCOL 4.3, 4.6 b: an old copy that the server is silent about learns it from its peer, whoever
+ * ends at whatever step. */
+static void evidence_sweep(bool at_the_old_copy)
+{
+    struct stage s;
+
+    SWEEP(s, false, where, k, hit)
+    {
+        uint64_t counter;
+        say(s.ann, BOB, "hello");
+        ok(device_receive(s.bob));
+        say(s.bob, ANN, "hi");
+        ok(device_receive(s.ann));
+        struct vault_disk *copy = vault_disk_copy(s.ann->disk);
+        say(s.ann, BOB, "one");
+        ok(device_receive(s.bob));
+        ok(meta_get_u64(s.ann->vault, "counter.n", &counter));
+        ok(device_restore(s.ann, copy));
+        ok(vault_begin(s.ann->vault));
+        ok(meta_put_u64(s.ann->vault, "counter.n", counter));
+        ok(vault_commit(s.ann->vault));
+        say(s.ann, BOB, "once more");
+        struct device *turns[] = {s.bob, s.ann};
+        for (int turn = 0; turn < 2; turn++) {
+            struct device *d = turns[turn];
+            if (turn == at_the_old_copy)
+                arm(&s, d, (enum where)where, k);
+            wax_rc rc = device_receive(d);
+            if (rc == WAX_OK)
+                rc = client_flush(d->client, NULL, NULL);
+            if (turn != at_the_old_copy)
+                continue;
+            hit = was_hit(&s, (enum where)where, rc);
+            again(&s, d);
+        }
+        for (int i = 0; i < 4; i++) {
+            world_pass(&s.w, 3700000);
+            all_talk(&s);
+        }
+        assert_int_equal(alerts(s.ann, "restored"), 1);
+        assert_int_equal(device_count(s.bob, "once more"), 1);
+        assert_int_equal(lines(s.ann, ITEM_UNREADABLE) + lines(s.bob, ITEM_UNREADABLE), 0);
+    }
+}
+
+static void evidence_is_returned(void **state)
+{
+    (void)state;
+    evidence_sweep(false);
+}
+
+static void evidence_is_judged(void **state)
+{
+    (void)state;
+    evidence_sweep(true);
+}
+
 static void a_request_is_made_once(void **state)
 {
     (void)state;
@@ -334,6 +391,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_is_made_once, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_request_is_answered_once, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_repeat_is_taken_in_once, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(evidence_is_returned, count_anew, went_far),
+        cmocka_unit_test_setup_teardown(evidence_is_judged, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_removal_is_finished, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_old_device, count_anew, went_far),
         cmocka_unit_test_setup_teardown(a_link_is_finished_by_the_new_device, count_anew, went_far),
