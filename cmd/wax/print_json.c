@@ -75,6 +75,7 @@ static void message(json_t *j, const struct wax_event *e)
     put_true(j, "own", e->own);
     put_true(j, "repeat", e->repeat);
     put_true(j, "needs_newer", e->unreadable_version);
+    put_true(j, "handed_on", e->handed_on);
 }
 
 static void device(json_t *j, const struct wax_event *e)

@@ -59,6 +59,8 @@ static void message(struct buf *out, const struct wax_event *e, bool colour)
     }
     if (e->own)
         buf_str(out, " (from another device of yours)");
+    if (e->handed_on)
+        buf_str(out, " (handed on by another device of yours)");
     if (e->repeat)
         buf_str(out, " (perhaps shown before)");
     if (e->state && strcmp(e->state, "accepted") != 0)

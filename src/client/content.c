@@ -176,11 +176,12 @@ static wax_rc release(struct client *c, const struct acct_id *only)
 }
 
 static wax_rc take_message(struct client *c, const struct opened *o, const char *from,
-                           bool readable)
+                           bool readable, bool handed)
 {
     struct item it = {.type = ITEM_MESSAGE,
                       .state = ITEM_IN,
                       .needs_newer = !readable,
+                      .handed_on = handed,
                       .sent_at = o->content->sent_at,
                       .received_at = now_own(c),
                       .com = o->com,
@@ -190,6 +191,8 @@ static wax_rc take_message(struct client *c, const struct opened *o, const char 
     wax_rc rc = pin ? WAX_OK : WAX_E_NOMEM;
 
     it.own = ID_EQ(&o->sender.acct, &c->acct);
+    if (ID_EQ(&o->sender.dev, &c->keys.dev)) /* handed back to an older copy of this home */
+        it.state = ITEM_ACCEPTED;
     item_short(it.from, sizeof it.from, from);
     if (rc == WAX_OK && readable) {
         buf_bytes(&it.text, PB_BYTES(o->content->text));
@@ -263,6 +266,8 @@ static wax_rc take_silent(struct client *c, const struct opened *o)
         return take_sync(c, o);
     case WAX__V1__KIND__REPEAT_REQUEST:
         return repeat_answer(c, o);
+    case WAX__V1__KIND__HANDED_ON:
+        return handing_take(c, o);
     default: /* nothing lost when this version does not act on it */
         return WAX_OK;
     }
@@ -285,19 +290,33 @@ static bool is_silent(int kind)
     }
 }
 
+/* For people. Kinds of later versions are kept, and shown as "needs a newer version". */
+static wax_rc take_seen(struct client *c, const struct opened *o, const char *from,
+                        uint64_t accepted, bool handed)
+{
+    bool readable = o->content->min_version <= 1 && (int)o->content->kind == WAX__V1__KIND__TEXT &&
+                    o->conversation != CONV_GROUP;
+    wax_rc rc = take_message(c, o, from, readable, handed);
+
+    return rc == WAX_OK ? kept_put(c, o, accepted) : rc;
+}
+
+static bool for_nobody(const struct opened *o)
+{
+    return o->content->min_version <= 1 && is_silent((int)o->content->kind);
+}
+
+wax_rc content_handed(struct client *c, const struct opened *o, const char *from, uint64_t accepted)
+{
+    return for_nobody(o) ? WAX_OK : take_seen(c, o, from, accepted, true);
+}
+
 wax_rc content_take(struct client *c, const struct opened *o, const char *from, uint64_t frame_time)
 {
-    int kind = (int)o->content->kind;
-
-    (void)frame_time;
-    if (o->content->min_version <= 1 && is_silent(kind)) {
-        wax_rc rc = unread_resolve(c, &o->com, &o->sender.acct);
-        return rc == WAX_OK ? take_silent(c, o) : rc;
-    }
-    /* Others are kept, and shown as "needs a newer version". */
-    bool readable = o->content->min_version <= 1 && kind == WAX__V1__KIND__TEXT &&
-                    o->conversation != CONV_GROUP;
-    return take_message(c, o, from, readable);
+    if (!for_nobody(o))
+        return take_seen(c, o, from, frame_time, false);
+    wax_rc rc = unread_resolve(c, &o->com, &o->sender.acct);
+    return rc == WAX_OK ? take_silent(c, o) : rc;
 }
 
 /* The handle shows another account here than at the sibling, or none: nothing is sent to that one

@@ -24,6 +24,7 @@ struct delivery {
     struct pin peer, own;
     struct target targets[DELIVER_DEVICES_MAX];
     size_t n_targets;
+    bool held; /* some wait behind an earlier message to the same device */
     uint32_t skipped_peer, skipped_own; /* P's bit sets */
 };
 

@@ -28,6 +28,46 @@ static ProtobufCBinaryData pb(const void *p, size_t n)
     return (ProtobufCBinaryData){n, (uint8_t *)(uintptr_t)p};
 }
 
+/* Order at a device is kept even when its mailbox was full for an earlier message: what people
+ * wrote later waits behind it, for that device only. */
+struct earlier {
+    struct client *c;
+    const struct dev_id *dev;
+    uint64_t order;
+    bool found;
+    wax_rc rc;
+};
+
+static bool earlier_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct earlier *e = ctx;
+    struct outbox o = {0};
+
+    (void)value;
+    if (key.n != 24 || get_u64(key.p) >= e->order)
+        return false;
+    if (memcmp(key.p + 8, e->dev->b, 16) != 0)
+        return true;
+    e->rc = outbox_load(e->c, get_u64(key.p), &o);
+    e->found = e->rc == WAX_OK && !outbox_one_device(&o) && o.why == (uint8_t)-WAX_E_FULL;
+    if (e->rc == WAX_E_NOTFOUND)
+        e->rc = WAX_OK;
+    outbox_done(&o);
+    return e->rc == WAX_OK && !e->found;
+}
+
+static wax_rc earlier_waits(struct delivery *d, const struct dev_id *dev, bool *ret)
+{
+    struct earlier e = {.c = d->c, .dev = dev, .order = d->order};
+    wax_rc rc = WAX_OK;
+
+    if (!outbox_one_device(&d->box))
+        rc = vault_scan(d->c->env.vault, VT_SEALED, BYTES(NULL, 0), BYTES(NULL, 0), false,
+                        earlier_row, &e);
+    *ret = e.found;
+    return rc == WAX_OK ? e.rc : rc;
+}
+
 /* A new tree and signature over what is still missing; hdr and body are those stored. */
 static wax_rc build_tree(struct delivery *d, struct post *p)
 {
@@ -36,7 +76,11 @@ static wax_rc build_tree(struct delivery *d, struct post *p)
 
     for (size_t i = 0; rc == WAX_OK && i < d->n_targets; i++) {
         struct target *t = &d->targets[i];
-        if (!t->sealed.n)
+        bool behind = false;
+        if (t->sealed.n)
+            rc = earlier_waits(d, &t->party.dev, &behind);
+        d->held = d->held || behind;
+        if (rc != WAX_OK || !t->sealed.n || behind)
             continue;
         struct fanout_target *f = &p->trees[p->n];
         f->to = &t->party;
@@ -198,7 +242,9 @@ static wax_rc results_in_tx(struct delivery *d, struct post *p, const Wax__V1__S
         rc = WAX_E_PROTO;
     if (rc != WAX_OK)
         return rc;
-    *ret = t.full ? WAX_E_FULL : t.gone && !delivery_has_peer(d) ? WAX_E_CONFLICT : WAX_OK;
+    *ret = t.full || d->held                 ? WAX_E_FULL
+           : t.gone && !delivery_has_peer(d) ? WAX_E_CONFLICT
+                                             : WAX_OK;
     if (*ret == WAX_OK)
         return finish_in_tx(d, reply ? reply->accepted_at : 0);
     d->box.why = (uint8_t)-WAX_E_FULL;

@@ -83,19 +83,18 @@ static bool goes_on(wax_rc rc)
            rc == WAX_E_CONFLICT || rc_is_refusal(rc);
 }
 
-/* *ret_silent: it is for one device, and nobody waits for it. */
-static wax_rc one(struct client *c, uint64_t order, flush_fn fn, void *ctx, bool *ret_silent)
+/* What people wrote goes first: repair must not take the room in a mailbox from it. */
+static wax_rc one(struct client *c, uint64_t order, bool silent, flush_fn fn, void *ctx)
 {
     struct outbox o = {0};
     struct flush_result r = {0};
     wax_rc rc = outbox_load(c, order, &o);
     bool told = rc == WAX_OK && o.kind == OUTBOX_TEXT;
-
-    *ret_silent = rc == WAX_OK && outbox_one_device(&o);
+    bool other = rc == WAX_OK && outbox_one_device(&o) != silent;
 
     outbox_done(&o);
-    if (rc == WAX_E_NOTFOUND)
-        return WAX_OK;
+    if (rc == WAX_E_NOTFOUND || other)
+        return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
     if (rc == WAX_OK)
         rc = deliver(c, order, &r);
     if (told && fn)
@@ -112,14 +111,14 @@ wax_rc client_flush(struct client *c, flush_fn fn, void *ctx)
         rc = client_ensure_login(c);
     if (rc == WAX_OK)
         rc = outbox_orders(c, &orders);
-    for (size_t i = 0; rc == WAX_OK && i + 8 <= orders.n; i += 8) {
-        bool silent;
-        rc = one(c, get_u64(orders.p + i), fn, ctx, &silent);
-        if (rc != WAX_OK && goes_on(rc)) {
-            worst = silent ? worst : WAX_E_FULL;
-            rc = WAX_OK;
+    for (int silent = 0; silent < 2; silent++)
+        for (size_t i = 0; rc == WAX_OK && i + 8 <= orders.n; i += 8) {
+            rc = one(c, get_u64(orders.p + i), silent, fn, ctx);
+            if (rc != WAX_OK && goes_on(rc)) { /* nobody waits for what is silent */
+                worst = silent ? worst : WAX_E_FULL;
+                rc = WAX_OK;
+            }
         }
-    }
     buf_done(&orders);
     return rc != WAX_OK ? rc : worst;
 }

@@ -204,6 +204,9 @@ wax_rc message_unfile(struct client *c, const struct hash32 *com,
                       const struct acct_id *sender) WAX_MUST;
 /* Own messages that waited for their account to be known; accounts that a sibling told of. */
 wax_rc content_release(struct client *c) WAX_MUST;
+/* A message that an own device handed on, verified: for people only. */
+wax_rc content_handed(struct client *c, const struct opened *o, const char *from_handle,
+                      uint64_t accepted) WAX_MUST;
 wax_rc content_take(struct client *c, const struct opened *o, const char *from_handle,
                     uint64_t frame_time) WAX_MUST;
 

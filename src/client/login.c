@@ -230,6 +230,11 @@ wax_rc client_reset(struct client *c)
         rc = vault_del(v, VT_META, BYTES_STR("prekey.next"));
     if (rc == WAX_OK)
         rc = vault_del(v, VT_META, BYTES_STR("prekey.current"));
+    uint64_t drained;
+    if (rc == WAX_OK)
+        rc = meta_get_u64(v, "drained.server", &drained);
+    if (rc == WAX_OK && drained) /* what came since that copy was made, own devices may have */
+        rc = catchup_begin(c, drained);
     if (rc == WAX_OK) {
         struct item a =
             alert_make(c, "restored", WAX_OK, c->handle, &c->keys.dev,

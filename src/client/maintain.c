@@ -19,6 +19,7 @@ static const struct sweep_rule rules[] = {
     {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
     {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "b"}, /* budgets, and when a device was asked */
     {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "a"},
+    {VT_KEPT, 0, REPEAT_KEEP_MS, 0, false, NULL},
     {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
 };
 
@@ -162,6 +163,8 @@ static wax_rc note_drained(struct client *c)
 
     if (rc == WAX_OK)
         rc = notices_missed(c, before, now);
+    if (rc == WAX_OK && before && now >= before + LIFE_MS)
+        rc = catchup_begin(c, before);
     if (rc == WAX_OK && now > before)
         rc = meta_put_u64(c->env.vault, "drained.server", now);
     if (rc == WAX_OK)

@@ -117,7 +117,7 @@ static wax_rc take_notice_in_tx(struct client *c, const struct frame *f)
 static wax_rc take_count_in_tx(struct client *c, uint32_t count)
 {
     struct item e = {.type = ITEM_EXPIRED, .received_at = now_own(c)};
-    uint64_t more;
+    uint64_t more, drained;
     bool may;
     wax_rc rc = meta_get_u64(c->env.vault, "expired.more", &more);
 
@@ -127,6 +127,10 @@ static wax_rc take_count_in_tx(struct client *c, uint32_t count)
         return rc;
     more = more + count < UINT32_MAX ? more + count : UINT32_MAX;
     rc = meta_put_u64(c->env.vault, "expired.more", may ? 0 : more);
+    if (rc == WAX_OK && may)
+        rc = meta_get_u64(c->env.vault, "drained.server", &drained);
+    if (rc == WAX_OK && may)
+        rc = catchup_begin(c, drained);
     if (rc != WAX_OK || !may)
         return rc;
     e.count = (uint32_t)more;

@@ -81,7 +81,9 @@ static wax_rc tick_in_tx(struct client *c)
 
     if (rc == WAX_OK)
         rc = unread_ask(c);
-    return rc == WAX_OK ? heal_tick(c) : rc;
+    if (rc == WAX_OK)
+        rc = heal_tick(c);
+    return rc == WAX_OK ? catchup_tick(c) : rc;
 }
 
 /* A time far ahead is that of a clock set back since. */

@@ -20,22 +20,30 @@
 #define ASK_MS HOUR_MS               /* between two requests to a device */
 #define ASK_HOUR 64U                 /* requests to all devices in an hour */
 #define ASKS_MAX 6U                  /* times that one message is asked for */
+#define HAND_MAX 256U                /* messages handed on to an own device in an hour */
 #define UNREAD_DEVICE_MAX 1000U      /* messages listed of one device; further ones by the hour */
 #define UNREAD_ALL_MAX 10000U
 
 /* Rows of VT_REPAIR: kind 1 ‖ the rest of the key. */
 enum repair_row {
-    REPAIR_UNREAD = 'u', /* dev 16 ‖ com 32 → an unreadable message */
-    REPAIR_ASKED = 'a',  /* dev 16 → when a request went to it last */
-    REPAIR_NEWEST = 'n', /* sid 16 → newest accepted envelope of the session */
-    REPAIR_HEAL = 'c',   /* dev 16 → traffic that goes one way (4.7) */
-    REPAIR_BUDGET = 'b', /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
+    REPAIR_UNREAD = 'u',  /* dev 16 ‖ com 32 → an unreadable message */
+    REPAIR_ASKED = 'a',   /* dev 16 → when a request went to it last */
+    REPAIR_CATCHUP = 's', /* own device 16 → what it is asked for (5.4) */
+    REPAIR_NEWEST = 'n',  /* sid 16 → newest accepted envelope of the session */
+    REPAIR_HEAL = 'c',    /* dev 16 → traffic that goes one way (4.7) */
+    REPAIR_BUDGET = 'b',  /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
 };
 struct bytes repair_key(enum repair_row kind, struct bytes a, struct bytes b,
                         uint8_t out[VAULT_KEY_MAX]);
 
 /* A budget by the hour: *ret is false when it is used up, else it is charged. dev NULL: of all. */
-enum budget { BUDGET_REPEAT = 1, BUDGET_ASK = 2, BUDGET_COUNT = 3, BUDGET_EVIDENCE = 4 };
+enum budget {
+    BUDGET_REPEAT = 1,
+    BUDGET_ASK = 2,
+    BUDGET_COUNT = 3,
+    BUDGET_EVIDENCE = 4,
+    BUDGET_HAND = 5
+};
 wax_rc budget_take(struct client *c, enum budget what, const struct dev_id *dev, uint32_t n,
                    uint32_t most, bool *ret) WAX_MUST;
 
@@ -130,6 +138,37 @@ wax_rc unread_resolve(struct client *c, const struct hash32 *com,
 /* Its line has become the message: nothing is asked for any more. */
 wax_rc unread_forget(struct client *c, const struct dev_id *dev, const struct hash32 *com) WAX_MUST;
 wax_rc unread_ask(struct client *c) WAX_MUST;
+/* Whether a request may go to that device now (ASK_MS, ASK_HOUR); charged when it may. */
+wax_rc ask_allowed(struct client *c, const struct dev_id *dev, bool *ret) WAX_MUST;
+
+/* --- kept.c: messages of others with their sender's signed statement --- */
+struct kept {
+    uint64_t accepted; /* the server's clock */
+    struct party sender;
+    struct fanout_id fanout;
+    uint8_t depth;
+    struct hash32 root, r32;
+    struct sig sig;
+    struct buf content; /* owned */
+};
+void kept_done(struct kept *k);
+wax_rc kept_put(struct client *c, const struct opened *o, uint64_t frame_time) WAX_MUST;
+wax_rc kept_load(struct client *c, const struct hash32 *com, struct kept *ret) WAX_MUST;
+/* Appends the coms (32 bytes each) accepted at or after that time, oldest first. */
+wax_rc kept_since(struct client *c, uint64_t since, struct buf *ret) WAX_MUST;
+
+/* --- handing.c: own devices help each other out (5.4) --- */
+/* The other devices of this account. */
+wax_rc siblings(struct client *c, struct dev_id out[MANIFEST_DEVICES_MAX], size_t *ret) WAX_MUST;
+/* Messages are gone that came after the mailbox was drained at that time (the server's clock): the
+ * others are asked for them. */
+wax_rc catchup_begin(struct client *c, uint64_t drained) WAX_MUST;
+wax_rc catchup_tick(struct client *c) WAX_MUST;
+/* A request of an own device: for one message, or for all since a time. */
+wax_rc handing_answer(struct client *c, const struct opened *o, const struct hash32 *com) WAX_MUST;
+wax_rc handing_since(struct client *c, const struct opened *o, uint64_t since) WAX_MUST;
+/* A HANDED_ON content. */
+wax_rc handing_take(struct client *c, const struct opened *by) WAX_MUST;
 
 /* --- repair.c: what is due --- */
 /* Something is due at that time (own clock). */

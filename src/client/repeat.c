@@ -65,8 +65,8 @@ static wax_rc answer_one(struct client *c, const struct opened *o, const struct 
     bool queued;
     wax_rc rc = sent_load(c, com, s);
 
-    if (rc == WAX_E_NOTFOUND)
-        return WAX_OK; /* not ours, or too old */
+    if (rc == WAX_E_NOTFOUND) /* not ours, or too old; of somebody else's an own device may ask */
+        return ID_EQ(&c->acct, &o->sender.acct) ? handing_answer(c, o, com) : WAX_OK;
     if (rc != WAX_OK)
         return rc;
     if (!ID_EQ(&s->peer, &o->sender.acct) && !ID_EQ(&c->acct, &o->sender.acct))
@@ -78,6 +78,40 @@ static wax_rc answer_one(struct client *c, const struct opened *o, const struct 
     struct sid sealed_in = d->sid;
     rc = repeat_queue(c, com, s, &o->sender.dev, &o->sender.acct, &o->slot.sid, &queued);
     return rc == WAX_OK ? step_back(c, o, &sealed_in) : rc;
+}
+
+struct since {
+    uint64_t since;
+    struct buf coms;
+};
+
+static bool since_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct since *s = ctx;
+
+    if (key.n == 32 && sent_accepted(value) >= s->since)
+        buf_bytes(&s->coms, key);
+    return true;
+}
+
+/* What came since then (5.4): of others it is handed on, of this device it is repeated. */
+static wax_rc answer_since(struct client *c, const struct opened *o, uint64_t since, struct sent *s)
+{
+    struct since x = {.since = since};
+    wax_rc rc =
+        vault_scan(c->env.vault, VT_SENT, BYTES(NULL, 0), BYTES(NULL, 0), false, since_row, &x);
+
+    if (rc == WAX_OK)
+        rc = buf_rc(&x.coms);
+    for (size_t i = 0; rc == WAX_OK && i < x.coms.n; i += 32) {
+        struct hash32 com;
+        memcpy(com.b, x.coms.p + i, sizeof com.b);
+        rc = sent_load(c, &com, s);
+        if (rc == WAX_OK && s->kind <= OUTBOX_SYNC)
+            rc = answer_one(c, o, &com, s);
+    }
+    buf_done(&x.coms);
+    return rc == WAX_OK ? handing_since(c, o, since) : rc;
 }
 
 wax_rc repeat_answer(struct client *c, const struct opened *o)
@@ -93,6 +127,8 @@ wax_rc repeat_answer(struct client *c, const struct opened *o)
         memcpy(com.b, q->coms[i].data, sizeof com.b);
         rc = answer_one(c, o, &com, s);
     }
+    if (rc == WAX_OK && q && q->since && ID_EQ(&o->sender.acct, &c->acct))
+        rc = answer_since(c, o, q->since, s);
     mem_free(s);
     return rc;
 }

@@ -198,7 +198,14 @@ static wax_rc may_ask(struct client *c, const struct dev_id *dev, struct asking 
     return vault_put(c->env.vault, VT_REPAIR, k, BYTES_OF(time));
 }
 
-static wax_rc mark_asked(struct client *c, struct bytes key, struct asking *a)
+wax_rc ask_allowed(struct client *c, const struct dev_id *dev, bool *ret)
+{
+    struct asking a = {.now = now_own(c), .next = UINT64_MAX};
+
+    return may_ask(c, dev, &a, ret);
+}
+
+static wax_rc mark_asked(struct client *c, struct bytes key, struct asking *a, uint8_t *ret_asks)
 {
     struct unread u;
     struct buf b = {0};
@@ -209,11 +216,28 @@ static wax_rc mark_asked(struct client *c, struct bytes key, struct asking *a)
     buf_done(&b);
     if (rc != WAX_OK)
         return rc;
-    u.asks++;
+    *ret_asks = ++u.asks;
     u.asked_at = a->now;
     uint64_t due = u.asks < ASKS_MAX ? ask_due(&u) : u.time + REPEAT_KEEP_MS + 1;
     a->next = due < a->next ? due : a->next;
     return row_put(c, key, &u);
+}
+
+/* The device itself did not answer, or is not listed any more: an own device may have them (5.4).
+ */
+static wax_rc ask_siblings(struct client *c, const Wax__V1__Content *m, struct asking *a)
+{
+    struct dev_id devs[MANIFEST_DEVICES_MAX];
+    size_t n = 0;
+    wax_rc rc = siblings(c, devs, &n);
+
+    for (size_t i = 0; rc == WAX_OK && i < n; i++) {
+        bool may;
+        rc = may_ask(c, &devs[i], a, &may);
+        if (rc == WAX_OK && may)
+            rc = device_box(c, &c->acct, &devs[i], m);
+    }
+    return rc;
 }
 
 /* One request for n messages of a device, whose keys lie one after the other. */
@@ -224,26 +248,30 @@ static wax_rc ask_device(struct client *c, const uint8_t *keys, size_t n, struct
     ProtobufCBinaryData coms[ASK_COMS_MAX];
     struct dev_id dev;
     struct party peer;
-    bool may;
+    bool may = true, late = false;
 
     memcpy(dev.b, keys + 1, sizeof dev.b);
     wax_rc rc = client_find_device(c, &dev, &peer);
-    if (rc == WAX_E_NOTFOUND) /* not listed any more: nothing can be sent to it */
-        return WAX_OK;
+    bool gone = rc == WAX_E_NOTFOUND;
     if (rc == WAX_OK)
         rc = may_ask(c, &dev, a, &may);
-    if (rc != WAX_OK || !may)
+    if ((rc != WAX_OK && !gone) || !may)
         return rc;
+    rc = WAX_OK;
     n = n < ASK_COMS_MAX ? n : ASK_COMS_MAX;
     for (size_t i = 0; rc == WAX_OK && i < n; i++) {
+        uint8_t asks = 0;
         coms[i] = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)keys + i * KEY + 17};
-        rc = mark_asked(c, BYTES(keys + i * KEY, KEY), a);
+        rc = mark_asked(c, BYTES(keys + i * KEY, KEY), a, &asks);
+        late = late || asks > 1;
     }
     q.n_coms = n;
     q.coms = coms;
     m.kind = WAX__V1__KIND__REPEAT_REQUEST;
     m.repeat = &q;
-    return rc == WAX_OK ? device_box(c, &peer.acct, &dev, &m) : rc;
+    if (rc == WAX_OK && !gone)
+        rc = device_box(c, &peer.acct, &dev, &m);
+    return rc == WAX_OK && (gone || late) ? ask_siblings(c, &m, a) : rc;
 }
 
 /* Nobody repeated it in 14 d: that is said, and its line stays. */

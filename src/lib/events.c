@@ -69,6 +69,7 @@ static void fill_message(struct wax_event *e, const struct item *it, const struc
 {
     e->type = WAX_EVENT_MESSAGE;
     e->unreadable_version = it->needs_newer;
+    e->handed_on = it->handed_on;
     buf_bytes(text, buf_view(&it->text));
     bool has_text = !it->needs_newer && it->state != ITEM_UNREADABLE;
     e->text = has_text ? buf_cstr(text) : NULL;

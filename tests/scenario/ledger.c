@@ -46,7 +46,7 @@ static void note_order(struct view *v, const struct item *it, const char *sender
 
     if (from >= 0 && v->s->life[from].was_rolled) /* what an older copy sends again comes late */
         return;
-    if (repeated(v->s, v->d, it))
+    if (repeated(v->s, v->d, it) || it->handed_on) /* 5.4: of another own device, later */
         return;
     uint64_t *last = ledger_map_at(v->last, key);
     if (*last > n)
@@ -235,7 +235,7 @@ static bool sent_one(void *ctx, uint64_t order, const struct item *it)
 
     (void)order;
     if (it->type != ITEM_MESSAGE || it->text.n >= sizeof text ||
-        !ID_EQ(&it->device, client_dev(from->client)))
+        !ID_EQ(&it->device, client_dev(from->client)) || it->handed_on)
         return true;
     memcpy(text, it->text.p, it->text.n);
     text[it->text.n] = 0;

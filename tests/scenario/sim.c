@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "account/pin.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "crypto_fast.h"
@@ -40,6 +41,31 @@ static unsigned heal_round(struct sim *s, uint64_t pass)
     return left;
 }
 
+static bool in_use(const struct sim *s, const struct dev_id *dev)
+{
+    for (size_t i = 0; i < s->w.n_devices; i++)
+        if (s->life[i].active && s->w.devices[i].client &&
+            ID_EQ(client_dev(s->w.devices[i].client), dev))
+            return true;
+    return false;
+}
+
+/* A device that is listed and never came to life, since its link broke off: nobody empties its
+ * mailbox, and its person shuts it out. */
+static void shut_out_the_unborn(struct sim *s, struct device *d)
+{
+    struct pin *own = calloc(1, sizeof *own);
+
+    if (!own)
+        abort();
+    if (client_login(d->client) == WAX_OK &&
+        client_pin_by_handle(d->client, d->handle, own) == WAX_OK)
+        for (size_t i = 0; i < own->head.manifest.n_devices; i++)
+            if (!in_use(s, &own->devs[i]) && client_revoke(d->client, &own->devs[i]) != WAX_OK)
+                break;
+    free(own);
+}
+
 static void heal(struct sim *s)
 {
     unsigned left = 0, quiet = 0;
@@ -50,6 +76,11 @@ static void heal(struct sim *s)
     engine_disk_dies(s->w.engine, 0);
     engine_disk_full(s->w.engine, 0);
     sim_fates_end(s);
+    for (size_t i = 0; i < s->w.n_devices; i++)
+        if (s->life[i].active) {
+            sim_revive(s, i);
+            shut_out_the_unborn(s, &s->w.devices[i]);
+        }
     for (int round = 0; round < HEAL_ROUNDS; round++) {
         left = heal_round(s, round < 20 ? 61000 : 3600000);
         quiet = left ? 0 : quiet + 1;
