@@ -144,3 +144,29 @@ struct pin *pinned(struct device *d, const char *handle)
     ok(client_pin_by_handle(d->client, handle, pin));
     return pin;
 }
+
+void stage_acquainted(struct stage *s, bool linked)
+{
+    stage_open(s, linked);
+    say(s->ann, BOB, "hello");
+    all_receive(s);
+    say(s->bob, ANN, "hi");
+    all_receive(s);
+    all_talk(s);
+}
+
+unsigned queued(struct device *d, enum outbox_kind kind)
+{
+    struct buf orders = {0};
+    unsigned n = 0;
+
+    ok(outbox_orders(d->client, &orders));
+    for (size_t i = 0; i < orders.n; i += 8) {
+        struct outbox o = {0};
+        ok(outbox_load(d->client, get_u64(orders.p + i), &o));
+        n += o.kind == kind;
+        outbox_done(&o);
+    }
+    buf_done(&orders);
+    return n;
+}

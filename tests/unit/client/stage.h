@@ -52,6 +52,10 @@ void all_talk(struct stage *s);
 void lose_sessions(struct device *d, struct device *with);
 /* Lines of the history that stand so. */
 unsigned lines(struct device *d, enum item_state state);
+/* Open, and Ann and Bob have written to each other. */
+void stage_acquainted(struct stage *s, bool linked);
+/* Rows of that kind in the outbox. */
+unsigned queued(struct device *d, enum outbox_kind kind);
 /* Alerts of that kind, or events of any type when kind is NULL. */
 unsigned alerts(struct device *d, const char *kind);
 unsigned events(struct device *d, enum item_type type);

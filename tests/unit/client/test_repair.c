@@ -8,16 +8,6 @@
 #define HOURS(n) ((uint64_t)(n)*3600000)
 #define DAYS(n) HOURS(24 * (n))
 
-static void both_know_each_other(struct stage *s, bool linked)
-{
-    stage_open(s, linked);
-    say(s->ann, BOB, "hello");
-    all_receive(s);
-    say(s->bob, ANN, "hi");
-    all_receive(s);
-    all_talk(s);
-}
-
 struct texts {
     struct buf all;
 };
@@ -42,28 +32,12 @@ static void reads(struct device *d, const char *with, const char *want)
     buf_done(&t.all);
 }
 
-static unsigned queued(struct device *d, enum outbox_kind kind)
-{
-    struct buf orders = {0};
-    unsigned n = 0;
-
-    ok(outbox_orders(d->client, &orders));
-    for (size_t i = 0; i < orders.n; i += 8) {
-        struct outbox o = {0};
-        ok(outbox_load(d->client, get_u64(orders.p + i), &o));
-        n += o.kind == kind;
-        outbox_done(&o);
-    }
-    buf_done(&orders);
-    return n;
-}
-
 static void an_unreadable_message_comes_again_by_itself_in_its_place(void **state)
 {
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     lose_sessions(s.bob, s.ann);
     say(s.ann, BOB, "one");
     say(s.ann, BOB, "two");
@@ -91,7 +65,7 @@ static void a_device_is_asked_once_an_hour_for_all_that_is_missing(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     lose_sessions(s.bob, s.ann);
     say(s.ann, BOB, "one");
     ok(device_receive(s.bob));
@@ -145,7 +119,7 @@ static void a_message_is_repeated_three_times_and_no_more(void **state)
     struct hash32 com;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     ok(device_send(s.ann, BOB, "again and again", &com));
     ok(client_flush(s.ann->client, NULL, NULL));
     ok(device_receive(s.bob));
@@ -168,7 +142,7 @@ static void nobody_else_gets_a_message_by_asking(void **state)
     struct hash32 com;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     struct device *cyd = world_device(&s.w, "cyd@example.org", "phone");
     ok(device_register(cyd));
     say(cyd, ANN, "who are you");
@@ -196,7 +170,7 @@ static void what_is_two_weeks_old_is_not_repeated_and_not_kept(void **state)
     uint64_t left = 1;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     ok(device_send(s.ann, BOB, "old", &com));
     ok(client_flush(s.ann->client, NULL, NULL));
     ok(device_receive(s.bob));
@@ -220,7 +194,7 @@ static void what_never_comes_again_is_given_up_aloud(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     lose_sessions(s.bob, s.ann);
     say(s.ann, BOB, "lost");
     ok(device_receive(s.bob));
@@ -247,7 +221,7 @@ static void the_answer_comes_in_the_session_of_the_request(void **state)
     struct hash32 com;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     struct vault_disk *before = vault_disk_copy(s.bob->disk);
     struct peer_sessions *p = calloc(1, sizeof *p);
     assert_non_null(p);
@@ -299,7 +273,7 @@ static void an_old_copy_gets_again_what_it_cannot_read(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     struct vault_disk *copy = vault_disk_copy(s.bob->disk);
     say(s.bob, ANN, "the copy does not know this");
     ok(device_receive(s.bob)); /* connects: the counter rises */
@@ -348,7 +322,7 @@ static void an_expired_message_is_sent_again_until_it_is_fetched(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     say(s.ann, BOB, "patience");
     days_with(&s, s.ann, 16);
     assert_int_equal(expiries(s.ann, ITEM_QUEUED), 2);
@@ -366,7 +340,7 @@ static void after_three_repeats_the_sender_is_told_the_end(void **state)
     struct hash32 com;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     ok(device_send(s.ann, BOB, "nobody there", &com));
     ok(client_flush(s.ann->client, NULL, NULL));
     days_with(&s, s.ann, 29);
@@ -384,7 +358,7 @@ static void a_dormant_device_gets_no_repeat_and_the_sender_is_told(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     days_with(&s, s.ann, 25); /* Bob's bundle has five days left */
     say(s.ann, BOB, "too late");
     days_with(&s, s.ann, 10);
@@ -400,7 +374,7 @@ static void a_sender_who_was_away_too_long_is_told_and_sends_again(void **state)
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     say(s.ann, BOB, "are you there");
     ok(device_receive(s.ann));
     world_pass(&s.w, DAYS(8));
@@ -422,7 +396,7 @@ static void what_was_sealed_long_ago_is_sealed_anew(void **state)
     struct hash32 com;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     ok(device_send(s.ann, BOB, "late", &com));
     stage_tap(&s, s.ann);
     s.wire.die_before = 2; /* looked up and sealed, not posted */
@@ -449,7 +423,7 @@ static void twenty_five_messages_without_an_answer_bring_one_control_message(voi
     struct stage s;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     for (int i = 0; i < 24; i++)
         say(s.ann, BOB, "and another");
     ok(device_receive(s.bob));
@@ -478,7 +452,7 @@ static void one_message_is_answered_after_a_day_and_once_a_day_at_most(void **st
     unsigned sent = 0;
 
     (void)state;
-    both_know_each_other(&s, false);
+    stage_acquainted(&s, false);
     say(s.ann, BOB, "think about it");
     ok(device_receive(s.bob));
     world_pass(&s.w, HOURS(24));
@@ -511,118 +485,6 @@ static void a_stranger_gets_no_control_message(void **state)
     stage_close(&s);
 }
 
-/* --- Evidence --- */
-
-/* An older copy of d's home is put back, and the server does not say so (4.6). */
-static void put_back_unnoticed(struct device *d, struct vault_disk *copy)
-{
-    uint64_t counter;
-
-    ok(meta_get_u64(d->vault, "counter.n", &counter));
-    ok(device_restore(d, copy));
-    ok(vault_begin(d->vault));
-    ok(meta_put_u64(d->vault, "counter.n", counter));
-    ok(vault_commit(d->vault));
-}
-
-static void a_peer_proves_to_an_old_copy_that_it_is_one(void **state)
-{
-    struct stage s;
-
-    (void)state;
-    both_know_each_other(&s, false);
-    struct vault_disk *copy = vault_disk_copy(s.ann->disk);
-    say(s.ann, BOB, "one");
-    say(s.ann, BOB, "two");
-    ok(device_receive(s.bob));
-    put_back_unnoticed(s.ann, copy);
-    say(s.ann, BOB, "in a slot used before");
-    assert_int_equal(alerts(s.ann, "restored"), 0);
-    ok(device_receive(s.bob));
-    assert_int_equal(alerts(s.bob, "tampered"), 1);
-    assert_int_equal(lines(s.bob, ITEM_UNREADABLE), 1);
-    ok(client_flush(s.bob->client, NULL, NULL));
-    ok(device_receive(s.ann));
-    assert_int_equal(alerts(s.ann, "restored"), 1);
-    for (int hour = 0; hour < 4; hour++) {
-        world_pass(&s.w, HOURS(1) + 1000);
-        all_talk(&s);
-    }
-    assert_int_equal(alerts(s.ann, "restored"), 1);
-    assert_int_equal(alerts(s.ann, "session_reset"), 0); /* Bob did not start over */
-    assert_int_equal(device_count(s.bob, "in a slot used before"), 1);
-    assert_int_equal(lines(s.bob, ITEM_UNREADABLE) + lines(s.ann, ITEM_UNREADABLE), 0);
-    say(s.ann, BOB, "on");
-    ok(device_receive(s.bob));
-    assert_int_equal(device_count(s.bob, "on"), 1);
-    stage_close(&s);
-}
-
-/* What Bob holds of Ann proves nothing against her as long as she is the newest copy. */
-static void false_evidence_changes_nothing(void **state)
-{
-    struct stage s;
-    struct buf envelope = {0};
-    uint8_t key[VAULT_KEY_MAX];
-
-    (void)state;
-    both_know_each_other(&s, false);
-    say(s.ann, BOB, "one");
-    ok(device_receive(s.bob));
-    struct peer_sessions *p = calloc(1, sizeof *p);
-    assert_non_null(p);
-    ok(peer_load(s.bob->client, client_dev(s.ann->client), p));
-    struct sid sid = session_choose(p)->sid;
-    ok(vault_get(s.bob->vault, VT_REPAIR,
-                 repair_key(REPAIR_NEWEST, BYTES_OF(sid.b), BYTES(NULL, 0), key), &envelope));
-    for (int i = 0; i < 2; i++) { /* as it is, and altered */
-        Wax__V1__Content m = WAX__V1__CONTENT__INIT;
-        Wax__V1__CloneEvidence e = WAX__V1__CLONE_EVIDENCE__INIT;
-        e.second = (ProtobufCBinaryData){envelope.n, envelope.p};
-        m.kind = WAX__V1__KIND__CLONE_EVIDENCE;
-        m.clone = &e;
-        ok(vault_begin(s.bob->vault));
-        ok(device_box(s.bob->client, client_acct(s.ann->client), client_dev(s.ann->client), &m));
-        ok(vault_commit(s.bob->vault));
-        envelope.p[56] ^= 1; /* a ctr far beyond */
-    }
-    ok(client_flush(s.bob->client, NULL, NULL));
-    ok(device_receive(s.ann));
-    assert_int_equal(alerts(s.ann, "restored"), 0);
-    peer_sessions_wipe(p);
-    free(p);
-    buf_done(&envelope);
-    stage_close(&s);
-}
-
-/* The old copy's state is behind by a whole round: it cannot read the answer, begins anew, and gets
- * it again. */
-static void an_old_copy_that_is_behind_begins_anew_and_reads_all(void **state)
-{
-    struct stage s;
-
-    (void)state;
-    both_know_each_other(&s, false);
-    struct vault_disk *copy = vault_disk_copy(s.ann->disk);
-    for (int i = 0; i < 3; i++) {
-        say(s.ann, BOB, "ping");
-        ok(device_receive(s.bob));
-        say(s.bob, ANN, "pong");
-        ok(device_receive(s.ann));
-    }
-    say(s.bob, ANN, "for the old one");
-    put_back_unnoticed(s.ann, copy);
-    ok(device_receive(s.ann));
-    assert_int_equal(lines(s.ann, ITEM_UNREADABLE), 1);
-    for (int hour = 0; hour < 4; hour++) {
-        world_pass(&s.w, HOURS(1) + 1000);
-        all_talk(&s);
-    }
-    assert_int_equal(device_count(s.ann, "for the old one"), 1);
-    assert_int_equal(lines(s.ann, ITEM_UNREADABLE), 0);
-    stage_close(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -642,9 +504,6 @@ int main(void)
         cmocka_unit_test(twenty_five_messages_without_an_answer_bring_one_control_message),
         cmocka_unit_test(one_message_is_answered_after_a_day_and_once_a_day_at_most),
         cmocka_unit_test(a_stranger_gets_no_control_message),
-        cmocka_unit_test(a_peer_proves_to_an_old_copy_that_it_is_one),
-        cmocka_unit_test(false_evidence_changes_nothing),
-        cmocka_unit_test(an_old_copy_that_is_behind_begins_anew_and_reads_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,16 +9,6 @@
 #define HOURS(n) ((uint64_t)(n)*3600000)
 #define DAYS(n) HOURS(24 * (n))
 
-static void know_each_other(struct stage *s)
-{
-    stage_open(s, true);
-    say(s->ann, BOB, "hello");
-    all_receive(s);
-    say(s->bob, ANN, "hi");
-    all_receive(s);
-    all_talk(s);
-}
-
 static bool handed(void *ctx, uint64_t order, const struct item *it)
 {
     (void)order;
@@ -63,7 +53,7 @@ static void who_was_away_gets_from_its_sibling_what_the_server_dropped(void **st
     struct stage s;
 
     (void)state;
-    know_each_other(&s);
+    stage_acquainted(&s, true);
     say(s.ann, BOB, "one");
     say(s.ann2, BOB, "two");
     ok(device_receive(s.bob));
@@ -114,7 +104,7 @@ static void an_old_copy_gets_back_what_it_had_read_and_written(void **state)
     struct stage s;
 
     (void)state;
-    know_each_other(&s);
+    stage_acquainted(&s, true);
     struct vault_disk *copy = vault_disk_copy(s.bob2->disk);
     world_pass(&s.w, HOURS(5));
     say(s.ann, BOB, "read once");
@@ -177,7 +167,7 @@ static void only_what_its_sender_signed_is_taken_and_only_from_own_devices(void 
     struct hash32 com;
 
     (void)state;
-    know_each_other(&s);
+    stage_acquainted(&s, true);
     ok(device_send(s.ann, BOB, "signed", &com));
     ok(client_flush(s.ann->client, NULL, NULL));
     all_receive(&s);
@@ -222,7 +212,7 @@ static void what_the_sender_does_not_repeat_a_sibling_hands_on(void **state)
     struct stage s;
 
     (void)state;
-    know_each_other(&s);
+    stage_acquainted(&s, true);
     lose_sessions(s.bob2, s.ann);
     say(s.ann, BOB, "asked for in vain");
     ok(device_receive(s.bob));
@@ -245,7 +235,7 @@ static void an_endless_request_is_answered_within_bounds(void **state)
     uint64_t n = 0;
 
     (void)state;
-    know_each_other(&s);
+    stage_acquainted(&s, true);
     for (int i = 0; i < 20; i++)
         say(s.ann, BOB, "some");
     all_receive(&s);
