@@ -75,11 +75,12 @@ static int help(const struct app *a)
     return fflush(stdout) == 0 ? APP_DONE : WAX_EX_IO;
 }
 
-static size_t long_options(const struct option_of *own, struct option out[OWN_MAX + 8])
+static size_t long_options(const struct option_of *own, struct option out[OWN_MAX + 9])
 {
     static const struct option global[] = {
         {"home", required_argument, NULL, 'H'},     {"json", no_argument, NULL, 'j'},
         {"allow-unlocked", no_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
+        {"server-timeout", required_argument, NULL, 't'},
         {"version", no_argument, NULL, 'V'},        {"quiet", no_argument, NULL, 'q'},
         {"verbose", no_argument, NULL, 'v'}};
     size_t n = sizeof global / sizeof *global, i;
@@ -106,6 +107,8 @@ static int take(struct app *a, const struct option_of *own, size_t n_own, int c)
         a->json = true;
     else if (c == 'u')
         a->allow_unlocked = true;
+    else if (c == 't')
+        a->server_timeout = optarg;
     else if (c == 'q')
         a->quiet = true;
     else if (c == 'v')
@@ -122,7 +125,7 @@ static int take(struct app *a, const struct option_of *own, size_t n_own, int c)
 int app_args(struct app *a, int argc, char **argv, const struct option_of *own, int min, int max,
              struct args *ret)
 {
-    struct option longs[OWN_MAX + 8];
+    struct option longs[OWN_MAX + 9];
     size_t n_own = long_options(own, longs);
     int c;
 
@@ -196,7 +199,18 @@ int app_open(struct app *a)
                             .server = on_server,
                             .ctx = a};
     struct wax_error err = {0};
+    uint64_t ms = 0;
 
+    if (a->server_timeout) {
+        int code = input_duration(a, "server-timeout", a->server_timeout, &ms);
+        if (code != WAX_EX_OK)
+            return code;
+        if (ms < 1000 || ms > 3600000)
+            return app_fail(a, WAX_EX_USAGE, "usage",
+                            "%s: --server-timeout %s is not between 1s and 1h", a->command,
+                            a->server_timeout);
+    }
+    o.server_timeout_ms = (unsigned)ms;
     return app_result(a, wax_open(&o, &a->w, &err), &err);
 }
 

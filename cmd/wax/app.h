@@ -15,6 +15,7 @@ struct app {
     const char *usage;   /* its arguments, for --help */
     const char *help;    /* its help line */
     wax *w;              /* open after app_open */
+    const char *server_timeout; /* --server-timeout, or NULL */
     uint64_t deadline;   /* os_mono_ms() at which waiting calls are cancelled; 0: never */
 };
 

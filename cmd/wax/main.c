@@ -72,6 +72,7 @@ static int usage(FILE *out, int code)
           "folder)\n"
           "  --json             one JSON object a line\n"
           "  --allow-unlocked   go on although secret memory cannot be locked\n"
+          "  --server-timeout S how long the server may take over one answer (40s)\n"
           "  -q, --quiet        no notes    -v, --verbose   more notes\n"
           "  -h, --help         of wax or a command    -V, --version\n\n"
           "`wax COMMAND --help` shows a command's arguments; man wax tells more.\n",
@@ -85,6 +86,7 @@ static int leading(struct app *a, int argc, char **argv)
     static const struct option longs[] = {
         {"home", required_argument, NULL, 'H'},     {"json", no_argument, NULL, 'j'},
         {"allow-unlocked", no_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
+        {"server-timeout", required_argument, NULL, 't'},
         {"version", no_argument, NULL, 'V'},        {"quiet", no_argument, NULL, 'q'},
         {"verbose", no_argument, NULL, 'v'},        {0}};
     int c;
@@ -100,6 +102,9 @@ static int leading(struct app *a, int argc, char **argv)
             break;
         case 'u':
             a->allow_unlocked = true;
+            break;
+        case 't':
+            a->server_timeout = optarg;
             break;
         case 'q':
             a->quiet = true;

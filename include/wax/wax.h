@@ -70,6 +70,9 @@ struct wax_options {
      * shown escaped), and once when it is back (why: NULL). NULL: silent. */
     void (*server)(void *ctx, bool away, const char *why);
     void *ctx;
+    /* How long the server may take over one whole answer, and over the next frame of the mailbox
+     * stream. 0: 40 s and 75 s. Whatever it does in that time, the call ends with 69 then. */
+    unsigned server_timeout_ms;
 };
 
 /* Opens a home; it need not exist yet (then only wax_register and wax_link work, others give

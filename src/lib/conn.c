@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "crypto/cert.h"
 
-#define REQUEST_TIMEOUT_MS 40000 /* link polls wait up to 25 s */
+#define ANSWER_MS 40000
+#define LINK_POLL_MS 25000 /* a GET of a rendezvous may be held back that long (PROTOCOL 12.4) */
 
 static bool conn_cancelled(void *ctx)
 {
@@ -63,6 +64,16 @@ static void take_problem(const struct buf *body, struct transport_reply *reply)
     json_decref(j);
 }
 
+static unsigned answer_ms(const struct wax *w, const char *method, const char *path)
+{
+    unsigned ms = w->options.server_timeout_ms;
+    bool poll = strcmp(method, "GET") == 0 && strncmp(path, "/v1/link/", 9) == 0;
+
+    if (ms == 0)
+        return ANSWER_MS;
+    return poll ? ms + LINK_POLL_MS : ms;
+}
+
 static wax_rc conn_request(void *ctx, const char *method, const char *path, struct bytes body,
                            struct transport_reply *reply)
 {
@@ -71,7 +82,7 @@ static wax_rc conn_request(void *ctx, const char *method, const char *path, stru
 
     if (!w->net)
         return WAX_E_NET;
-    wax_rc rc = net_client_request(w->net, method, path, body, REQUEST_TIMEOUT_MS, &r);
+    wax_rc rc = net_client_request(w->net, method, path, body, answer_ms(w, method, path), &r);
     if (rc == WAX_OK) {
         w->contacted = true;
         w->net_error[0] = 0;

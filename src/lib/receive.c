@@ -32,6 +32,7 @@ struct receiving {
     struct buf bytes; /* of the stream, not yet whole frames */
     struct buf acks;  /* seqs, 8 bytes each */
     uint64_t ack_since, started, retried, connected;
+    uint64_t moved; /* when the stream last made headway: see is_silent */
     bool drained, dirty; /* dirty: taken something in since the vault was scrubbed */
     struct backoff backoff;
     bool away; /* told that the server is */
@@ -85,6 +86,11 @@ static wax_rc hand_over(struct receiving *r)
 }
 
 /* --- The stream --- */
+
+static unsigned silence_ms(const struct wax *w)
+{
+    return w->options.server_timeout_ms ? w->options.server_timeout_ms : STREAM_DEAD_MS;
+}
 
 static wax_rc send_acks(struct receiving *r)
 {
@@ -191,12 +197,22 @@ static wax_rc on_drained(struct receiving *r)
     return rc;
 }
 
+/* Single bytes keep a connection alive and heartbeats a stream, but only whole frames are headway,
+ * and until the stored part is through only frames of it: else a server could hold a `receive`
+ * that waits for its end for as long as it likes. */
+static bool is_silent(const struct receiving *r)
+{
+    return os_mono_ms() - r->moved >= silence_ms(r->w);
+}
+
 static wax_rc take_frame(struct receiving *r, const struct frame *f)
 {
     bool ack;
     wax_rc rc = client_frame(r->w->client, f, &ack);
 
     r->dirty = true;
+    if (r->drained || f->type != FRAME_HEARTBEAT)
+        r->moved = os_mono_ms();
     if (rc == WAX_OK && ack)
         rc = add_ack(r, f->seq);
     if (rc == WAX_OK && f->type == FRAME_DRAINED)
@@ -261,13 +277,14 @@ static wax_rc on_idle(void *ctx)
 {
     struct receiving *r = ctx;
     struct wax *w = r->w;
-    wax_rc rc = WAX_OK;
+    uint64_t began = os_mono_ms();
+    wax_rc rc = is_silent(r) ? WAX_E_TIMEOUT : WAX_OK;
 
     if (w->options.cancelled && w->options.cancelled(w->options.ctx))
         r->stop = STOP_CANCELLED;
     else if (time_is_up(r) && r->drained)
         r->stop = STOP_TIMEOUT;
-    if (r->acks.n && os_mono_ms() - r->ack_since >= ACK_LAZY_MS)
+    if (rc == WAX_OK && r->acks.n && os_mono_ms() - r->ack_since >= ACK_LAZY_MS)
         rc = send_acks(r);
     if (rc == WAX_OK && r->drained && os_mono_ms() - r->retried >= RETRY_MS) {
         rc = retry_waiting(r);
@@ -285,6 +302,7 @@ static wax_rc on_idle(void *ctx)
         stop_after_first(r);
     if (rc == WAX_OK && r->stop == STOP_NONE && os_mono_ms() - r->connected >= STREAM_LIFE_MS)
         rc = WAX_E_NET;
+    r->moved += os_mono_ms() - began; /* what we do here is not the server's silence */
     return stopped(r, rc);
 }
 
@@ -298,9 +316,9 @@ static wax_rc stream_once(struct receiving *r)
 
     buf_reset(&r->bytes);
     r->drained = false;
-    r->connected = os_mono_ms();
+    r->connected = r->moved = os_mono_ms();
     if (rc == WAX_OK)
-        rc = net_client_stream(net, CLIENT_MAILBOX_PATH, &calls, STREAM_DEAD_MS, &status, &body);
+        rc = net_client_stream(net, CLIENT_MAILBOX_PATH, &calls, silence_ms(r->w), &status, &body);
     if (net && rc != WAX_OK && r->stop == STOP_NONE && net_client_error(net)[0])
         item_short(r->w->net_error, sizeof r->w->net_error, net_client_error(net));
     if (net && (status == 429 || status == 503))

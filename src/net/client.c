@@ -14,6 +14,8 @@
 
 #define CONNECT_MS 10000L
 #define TURN_MS 250
+/* Of one answer, with those that announce it (1xx): a server could send them for ever. */
+#define HEADERS_MAX ((size_t)64 * 1024)
 #define ERROR_BODY_MAX ((size_t)64 * 1024)
 #define URL_MAX 4096
 
@@ -37,6 +39,7 @@ struct call {
     struct net_reply head; /* without body */
     struct buf in;         /* bytes not handed on yet */
     size_t in_max;
+    size_t header_bytes;
     uint64_t heard;
     bool eager; /* look again at once instead of waiting for the network */
     wax_rc rc;
@@ -176,7 +179,16 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 
     n *= size;
     call->heard = os_mono_ms();
+    call->header_bytes += n;
+    if (call->header_bytes > HEADERS_MAX) {
+        call->rc = WAX_E_PROTO;
+        return 0;
+    }
     if (n > 5 && strncmp(p, "HTTP/", 5) == 0) {
+        if (p[5] != '2') { /* the server agreed to h2 or is none of ours (PROTOCOL 12) */
+            call->rc = WAX_E_PROTO;
+            return 0;
+        }
         (void)curl_easy_getinfo(call->c->easy, CURLINFO_RESPONSE_CODE, &status);
         call->head = (struct net_reply){.status = (int)status};
     } else if (header_is(p, n, "content-type", value, sizeof value)) {
@@ -263,6 +275,7 @@ static bool set_up(struct call *call, const char *method, const char *path, stru
     SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_ERRORBUFFER, c->curl_error);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer is not the server's */
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HEADERFUNCTION, on_header);

@@ -45,6 +45,7 @@ void net_reply_done(struct net_reply *r);
  *   WAX_E_TIMEOUT    no whole answer within timeout_ms
  *   WAX_E_CANCELLED  by the callback
  *   WAX_E_TOOBIG     the answer is over NET_REPLY_MAX
+ *   WAX_E_PROTO      its headers are over 64 KiB, or it is no HTTP/2
  * ret starts empty; the caller ends it with net_reply_done. */
 wax_rc net_client_request(struct net_client *c, const char *method, const char *path,
                           struct bytes body, unsigned timeout_ms, struct net_reply *ret) WAX_MUST;
