@@ -163,6 +163,10 @@ wax_rc client_outbox_cancel(struct client *c, const struct msg_id *id) WAX_MUST;
  * of the same device behind it. Errors are local ones only (vault, memory): nothing was
  * committed, nothing may be acked. */
 wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack) WAX_MUST;
+/* Frames so far that brought nothing: refused, known already, about nothing. More than a mailbox
+ * holds of them is a flood: client_flooded says so (alert server_refused) and gives WAX_E_PROTO. */
+uint64_t client_useless(const struct client *c);
+wax_rc client_flooded(struct client *c) WAX_MUST;
 /* Acks seqs at the server (≤ 4,096 a request). */
 wax_rc client_ack(struct client *c, const uint64_t *seqs, size_t n) WAX_MUST;
 /* Tries contents again that were set aside (client/aside.c) and are due, a few at a time; part of

@@ -24,6 +24,7 @@ struct served_bundle {
 struct handle_lookup {
     struct hash32 handle;
     uint64_t begun; /* ms, the server's clock */
+    bool fruitless; /* it did not know the device either */
 };
 
 /* A frame kept in memory until it can be judged: at the server it stays unacked, so that
@@ -34,7 +35,10 @@ struct waiting {
     char hint[HANDLE_MAX + 1];
     struct buf envelope;
 };
+/* What a frame counts for that cost a write and brought nothing. */
+#define USELESS_WRITE 64
 #define WAITING_MAX 1000
+#define WAITING_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
 struct client {
     struct client_env env;
@@ -50,7 +54,8 @@ struct client {
     struct buf bundles;      /* of struct served_bundle */
     struct buf lookups;      /* of struct handle_lookup: refetches for unknown senders */
     struct waiting *waiting; /* envelopes that cannot be judged yet; unacked at the server */
-    size_t n_waiting, cap_waiting;
+    size_t n_waiting, cap_waiting, waiting_bytes;
+    uint64_t useless; /* frames that brought nothing, see client_useless */
 };
 
 /* --- state.c --- */

@@ -78,8 +78,10 @@ static wax_rc take_notice(struct client *c, const struct frame *f, const struct 
     wax_rc rc = sent_load(c, com, s);
     struct sent_dev *d = rc == WAX_OK ? sent_find(s, &f->to) : NULL;
 
-    if (rc != WAX_OK || !d || !ID_EQ(&d->fanout, &f->fanout) || (d->flags & SENT_ENDED))
+    if (rc != WAX_OK || !d || !ID_EQ(&d->fanout, &f->fanout) || (d->flags & SENT_ENDED)) {
+        c->useless += USELESS_WRITE;
         return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+    }
     bool again = (d->flags & SENT_PENDING) != 0;
     d->flags |= SENT_ENDED;
     if (!again && f->reason != NOTICE_REVOKED && s->kind <= OUTBOX_SYNC)
@@ -126,6 +128,8 @@ static wax_rc take_count_in_tx(struct client *c, uint32_t count)
     if (rc != WAX_OK)
         return rc;
     more = more + count < UINT32_MAX ? more + count : UINT32_MAX;
+    if (!may)
+        c->useless += USELESS_WRITE;
     rc = meta_put_u64(c->env.vault, "expired.more", may ? 0 : more);
     if (rc == WAX_OK && may)
         rc = meta_get_u64(c->env.vault, "drained.server", &drained);
@@ -139,17 +143,36 @@ static wax_rc take_count_in_tx(struct client *c, uint32_t count)
     return event_put_item(c->env.vault, &e);
 }
 
+/* A notice about nothing of ours: not worth a transaction. */
+static wax_rc about_something(struct client *c, const struct frame *f)
+{
+    struct buf b = {0};
+    uint8_t key[32];
+    wax_rc rc = vault_get(c->env.vault, VT_FANOUT, fanout_key(&c->keys.dev, &f->fanout, key), &b);
+
+    buf_done(&b);
+    return rc;
+}
+
 wax_rc server_word(struct client *c, const struct frame *f)
 {
     struct vault *v = c->env.vault;
     uint64_t last;
-    wax_rc rc = vault_begin(v);
+    wax_rc rc = f->type == FRAME_NOTICE ? about_something(c, f) : WAX_OK;
 
+    if (rc == WAX_E_NOTFOUND) {
+        c->useless++;
+        return WAX_OK;
+    }
+    if (rc == WAX_OK)
+        rc = vault_begin(v);
     if (rc != WAX_OK)
         return rc;
     /* Notices have no id of their own: a frame seq taken once is not taken again. Mailbox seqs
      * rise, and notices come in that order. */
     rc = meta_get_u64(v, "notice.last", &last);
+    if (rc == WAX_OK && f->seq <= last)
+        c->useless++;
     if (rc == WAX_OK && f->seq > last) {
         rc = f->type == FRAME_NOTICE ? take_notice_in_tx(c, f) : take_count_in_tx(c, f->count);
         if (rc == WAX_OK)

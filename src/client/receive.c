@@ -20,6 +20,19 @@ static wax_rc looked_up(struct client *c, const char *hint, struct hash32 *key,
     return rc;
 }
 
+/* Look-ups of the last ten minutes that did not know the sender. Only a server that makes senders
+ * up causes many (it sets the names itself): it is not followed everywhere, the rest waits. */
+#define FRUITLESS_MAX 8
+static unsigned fruitless(const struct client *c, uint64_t now)
+{
+    const struct handle_lookup *l = (const void *)c->lookups.p;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < c->lookups.n / sizeof *l; i++)
+        n += l[i].fruitless && now < l[i].begun + SENDER_REFETCH_MS;
+    return n;
+}
+
 /* Looks the hinted handle up, at most once in ten minutes; *ret_begun: when the newest look-up that
  * was answered began. One that got no answer proves nothing and does not count. */
 static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
@@ -35,6 +48,8 @@ static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
         *ret_begun = old->begun;
         return WAX_OK;
     }
+    if (fruitless(c, now) >= FRUITLESS_MAX)
+        return WAX_E_WAIT;
     rc = client_lookup(c, hint);
     if (rc == WAX_E_NOTFOUND || rc == WAX_E_DENIED)
         rc = WAX_OK; /* it answered, without that device */
@@ -50,6 +65,17 @@ static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
         buf_add(&c->lookups, &fresh, sizeof fresh);
     *ret_begun = now;
     return buf_rc(&c->lookups);
+}
+
+static wax_rc mark_fruitless(struct client *c, const char *hint)
+{
+    struct hash32 key;
+    struct handle_lookup *l;
+    wax_rc rc = looked_up(c, hint, &key, &l);
+
+    if (rc == WAX_OK && l)
+        l->fruitless = true;
+    return rc;
 }
 
 static wax_rc resolve_sender(struct client *c, const struct dev_id *dev, const char *hint,
@@ -81,7 +107,8 @@ static wax_rc resolve_sender(struct client *c, const struct dev_id *dev, const c
     rc = client_find_device(c, dev, &p);
     if (rc != WAX_E_NOTFOUND)
         return rc;
-    return sender_verdict(frame_time, &l, 1);
+    rc = mark_fruitless(c, hint);
+    return rc == WAX_OK ? sender_verdict(frame_time, &l, 1) : rc;
 }
 
 /* --- One envelope --- */
@@ -256,6 +283,8 @@ static wax_rc take_envelope(struct client *c, struct bytes in, const char *hint,
         rc = vault_begin(c->env.vault);
     if (rc == WAX_OK)
         rc = vault_finish(c->env.vault, open_in_tx(c, in, frame_time, &why));
+    if (rc == WAX_R_DUPLICATE || rc_is_refusal(rc))
+        c->useless++;
     if (rc == WAX_R_DUPLICATE)
         return WAX_OK;
     if (!rc_is_refusal(rc))
@@ -282,7 +311,7 @@ static wax_rc wait_add(struct client *c, const struct frame *f)
     for (size_t i = 0; i < c->n_waiting; i++)
         if (c->waiting[i].seq == f->seq)
             return WAX_OK;
-    if (c->n_waiting >= WAITING_MAX)
+    if (c->n_waiting >= WAITING_MAX || c->waiting_bytes + f->envelope.n > WAITING_BYTES_MAX)
         return WAX_OK; /* stays at the server; comes again with the next connection */
     if (c->n_waiting == c->cap_waiting) {
         size_t cap = c->cap_waiting ? 2 * c->cap_waiting : 8;
@@ -302,15 +331,17 @@ static wax_rc wait_add(struct client *c, const struct frame *f)
     item_short(w->hint, sizeof w->hint, f->handle);
     buf_bytes(&w->envelope, f->envelope);
     wax_rc rc = buf_rc(&w->envelope);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK) {
         c->n_waiting++;
-    else
+        c->waiting_bytes += f->envelope.n;
+    } else
         buf_done(&w->envelope);
     return rc;
 }
 
 static void wait_remove(struct client *c, size_t i)
 {
+    c->waiting_bytes -= c->waiting[i].envelope.n;
     buf_done(&c->waiting[i].envelope);
     memmove(&c->waiting[i], &c->waiting[i + 1], (c->n_waiting - i - 1) * sizeof c->waiting[i]);
     c->n_waiting--;
@@ -346,6 +377,8 @@ wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
     return rc == WAX_OK ? repair_tick(c) : rc;
 }
 
+/* --- Frames --- */
+
 wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
 {
     wax_rc rc = WAX_OK;
@@ -362,8 +395,12 @@ wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
     case FRAME_EXPIRED:
         rc = server_word(c, f);
         break;
-    default:
-        return WAX_OK; /* heartbeat, drained, types of later versions */
+    case FRAME_DRAINED:
+    case FRAME_HEARTBEAT:
+        return WAX_OK;
+    default: /* types of later versions */
+        c->useless++;
+        return WAX_OK;
     }
     *ret_ack = rc == WAX_OK;
     return rc;

@@ -11,7 +11,10 @@
 #define ACK_BATCH 256
 #define ACK_LAZY_MS 200      /* an ack may wait that long for company */
 #define STREAM_DEAD_MS 75000 /* RECORDS 14 */
-#define RETRY_MS 30000       /* what waits unjudged is looked at again */
+/* So many frames of a connection that brought nothing are twice what a mailbox holds: the server
+ * makes them up, and is not listened to for ever. */
+#define USELESS_MAX 20000
+#define RETRY_MS 30000 /* what waits unjudged is looked at again */
 /* A stream is begun anew that often: rotation of prekeys, re-signing and the erasing of what has
  * outlived its rule hang on connecting, and a server must not put them off by never hanging up. */
 #define STREAM_LIFE_MS (6 * 3600000ULL)
@@ -32,8 +35,9 @@ struct receiving {
     struct buf bytes; /* of the stream, not yet whole frames */
     struct buf acks;  /* seqs, 8 bytes each */
     uint64_t ack_since, started, retried, connected;
-    uint64_t moved; /* when the stream last made headway: see is_silent */
+    uint64_t moved;      /* when the stream last made headway: see is_silent */
     bool drained, dirty; /* dirty: taken something in since the vault was scrubbed */
+    uint64_t useless;    /* client_useless when the stream began */
     struct backoff backoff;
     bool away; /* told that the server is */
     enum stop stop;
@@ -215,8 +219,10 @@ static wax_rc take_frame(struct receiving *r, const struct frame *f)
         r->moved = os_mono_ms();
     if (rc == WAX_OK && ack)
         rc = add_ack(r, f->seq);
+    if (rc == WAX_OK && client_useless(r->w->client) - r->useless > USELESS_MAX)
+        rc = client_flooded(r->w->client);
     if (rc == WAX_OK && f->type == FRAME_DRAINED)
-        rc = on_drained(r);
+        rc = r->drained ? WAX_E_PROTO : on_drained(r); /* once (PROTOCOL 12.4) */
     if (rc == WAX_OK && r->stop == STOP_NONE)
         rc = hand_over(r);
     return rc;
@@ -317,6 +323,7 @@ static wax_rc stream_once(struct receiving *r)
     buf_reset(&r->bytes);
     r->drained = false;
     r->connected = r->moved = os_mono_ms();
+    r->useless = client_useless(r->w->client);
     if (rc == WAX_OK)
         rc = net_client_stream(net, CLIENT_MAILBOX_PATH, &calls, silence_ms(r->w), &status, &body);
     if (net && rc != WAX_OK && r->stop == STOP_NONE && net_client_error(net)[0])

@@ -336,6 +336,7 @@ void evil_start(struct evil *e)
     server_conf_default(&conf, "example.org");
     conf.registration_open = true;
     conf.register_per_hour = 0;
+    conf.heartbeat_ms = 300;
     OK(server_new(&conf, in->store, &in->server));
     in->front = (struct http_handler){in, on_request, on_drained, on_gone};
     server_set_revoked(in->server, on_revoked, in);

@@ -92,7 +92,7 @@ static void ghost_after(struct evil *e, const struct ask *q, struct answer *a)
 static void a_ghost_device_is_refused_and_nothing_is_sealed_to_it(void **state)
 {
     struct scene *s = *state;
-    const struct ways ghost = {.after = ghost_after};
+    static const struct ways ghost = {.after = ghost_after};
 
     two_friends(s);
     lie_about(s, s->bob, &ghost);
@@ -137,7 +137,7 @@ static void swap_after(struct evil *e, const struct ask *q, struct answer *a)
 static void a_swapped_device_key_is_refused_by_friends_and_strangers(void **state)
 {
     struct scene *s = *state;
-    const struct ways swap = {.after = swap_after};
+    static const struct ways swap = {.after = swap_after};
     char carol[24];
 
     two_friends(s);
@@ -174,7 +174,7 @@ static void kept_after(struct evil *e, const struct ask *q, struct answer *a)
 /* What a newcomer is told about name now, to be told again later. */
 static void remember(struct scene *s, const char *name, struct buf *ret)
 {
-    const struct ways keep = {.after = keep_after};
+    static const struct ways keep = {.after = keep_after};
     char witness[24];
 
     newcomer(s, witness);
@@ -259,7 +259,7 @@ static void old_bundle_after(struct evil *e, const struct ask *q, struct answer 
 static void an_old_bundle_is_refused_by_who_has_seen_the_newer(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = old_bundle_after};
+    static const struct ways lie = {.after = old_bundle_after};
     struct buf old = {0};
     char bob2[24], carol[24];
 
@@ -304,7 +304,7 @@ static void flip_bundle_after(struct evil *e, const struct ask *q, struct answer
 static void a_bundle_of_the_servers_making_is_never_sealed_to(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = flip_bundle_after};
+    static const struct ways lie = {.after = flip_bundle_after};
     char carol[24];
 
     newcomer(s, carol);
@@ -354,7 +354,7 @@ static void make_impostor(struct evil *e)
 static void a_false_account_is_noticed_by_friends_and_cannot_be_at_first_contact(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = kept_after};
+    static const struct ways lie = {.after = kept_after};
     char carol[24], false_number[512], true_number[512];
 
     two_friends(s);
@@ -415,7 +415,7 @@ static void endless_after(struct evil *e, const struct ask *q, struct answer *a)
 static void a_reply_without_an_end_is_cut_off(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = endless_after};
+    static const struct ways lie = {.after = endless_after};
     struct bound b = usual;
 
     b.bytes = 24 * 1024 * 1024; /* the reply's cap, TLS, and what was under way */
@@ -454,7 +454,7 @@ static void many_after(struct evil *e, const struct ask *q, struct answer *a)
 static void a_chain_of_thousands_of_false_links_costs_little(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = many_after};
+    static const struct ways lie = {.after = many_after};
     struct bound b = usual;
     char carol[24];
 
@@ -476,7 +476,7 @@ static void deny_after(struct evil *e, const struct ask *q, struct answer *a)
 static void a_friend_whose_existence_is_denied_is_not_forgotten(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = deny_after};
+    static const struct ways lie = {.after = deny_after};
 
     lie_about(s, s->bob, &lie);
     assert_int_equal(wax(s, s->ann, "send", at(s->bob), "I know you are there", NULL), 77);
@@ -519,7 +519,7 @@ static void swap_rendezvous(struct evil *e, const struct ask *q, struct answer *
 static void a_changed_rendezvous_ends_the_link_and_adds_no_device(void **state)
 {
     struct scene *s = *state;
-    const struct ways lie = {.after = swap_rendezvous};
+    static const struct ways lie = {.after = swap_rendezvous};
     char name[24];
     int new_code, old_code;
 
@@ -536,9 +536,11 @@ static void a_changed_rendezvous_ends_the_link_and_adds_no_device(void **state)
     link_device(s, s->bob, name); /* and goes well with an honest server */
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-#define T(f) cmocka_unit_test(f)
+    if (argc > 1) /* one test, by its name or a pattern */
+        cmocka_set_test_filter(argv[1]);
+#define T(f) cmocka_unit_test_teardown(f, calm)
     const struct CMUnitTest tests[] = {
         T(a_ghost_device_is_refused_and_nothing_is_sealed_to_it),
         T(a_swapped_device_key_is_refused_by_friends_and_strangers),
