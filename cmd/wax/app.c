@@ -77,12 +77,14 @@ static int help(const struct app *a)
 
 static size_t long_options(const struct option_of *own, struct option out[OWN_MAX + 9])
 {
-    static const struct option global[] = {
-        {"home", required_argument, NULL, 'H'},     {"json", no_argument, NULL, 'j'},
-        {"allow-unlocked", no_argument, NULL, 'u'}, {"help", no_argument, NULL, 'h'},
-        {"server-timeout", required_argument, NULL, 't'},
-        {"version", no_argument, NULL, 'V'},        {"quiet", no_argument, NULL, 'q'},
-        {"verbose", no_argument, NULL, 'v'}};
+    static const struct option global[] = {{"home", required_argument, NULL, 'H'},
+                                           {"json", no_argument, NULL, 'j'},
+                                           {"allow-unlocked", no_argument, NULL, 'u'},
+                                           {"help", no_argument, NULL, 'h'},
+                                           {"server-timeout", required_argument, NULL, 't'},
+                                           {"version", no_argument, NULL, 'V'},
+                                           {"quiet", no_argument, NULL, 'q'},
+                                           {"verbose", no_argument, NULL, 'v'}};
     size_t n = sizeof global / sizeof *global, i;
 
     memcpy(out, global, sizeof global);
