@@ -150,6 +150,9 @@ wax_rc client_event_mark(struct client *c, uint64_t seq, enum item_shown shown)
     return vault_finish(v, rc);
 }
 
+/* Devices that nobody knows are told of one by one, up to so many until the rows are swept. */
+#define UNKNOWN_SENDERS_MAX 64
+
 /* One alert per (kind, class, handle, device) and hour (PROTOCOL 4.2): the last time lies in a row
  * of its own. */
 wax_rc event_put_alert(struct client *c, const struct item *alert)
@@ -178,6 +181,13 @@ wax_rc event_put_alert(struct client *c, const struct item *alert)
     if (last && alert->klass[0] && alert->received_at >= last &&
         alert->received_at - last < ALERT_QUIET_MS)
         return WAX_OK;
+    if (!last && strcmp(alert->klass, "unknown_sender") == 0) {
+        uint64_t n; /* the server can make up as many senders as it likes */
+        rc = vault_count(c->env.vault, VT_META, BYTES_STR("alert.undecryptable.unknown_sender."),
+                         &n);
+        if (rc != WAX_OK || n >= UNKNOWN_SENDERS_MAX)
+            return rc;
+    }
     rc = meta_put_u64(c->env.vault, name, alert->received_at);
     return rc == WAX_OK ? event_put_item(c->env.vault, alert) : rc;
 }

@@ -22,7 +22,7 @@ static wax_rc looked_up(struct client *c, const char *hint, struct hash32 *key,
 
 /* Look-ups of the last ten minutes that did not know the sender. Only a server that makes senders
  * up causes many (it sets the names itself): it is not followed everywhere, the rest waits. */
-#define FRUITLESS_MAX 8
+#define FRUITLESS_MAX 32
 static unsigned fruitless(const struct client *c, uint64_t now)
 {
     const struct handle_lookup *l = (const void *)c->lookups.p;
