@@ -25,7 +25,9 @@ static uint64_t kept_not_before(const struct pin *old, const struct dev_id *dev)
     return at < 0 ? 0 : old->bundle_not_before[at];
 }
 
-/* Makes the checked link the head of p. */
+/* Makes the checked link the head of p. Where a link comes without its version, it is the next one:
+ * each manifest is exactly version + 1 (PROTOCOL 8.1). A version left behind would make the next
+ * look-up's links seem to leave a gap. */
 static wax_rc raise_pin(struct pin *p, const struct chain_link *link, uint32_t version)
 {
     struct dev_id devs[MANIFEST_DEVICES_MAX] = {0};
@@ -49,6 +51,8 @@ static wax_rc raise_pin(struct pin *p, const struct chain_link *link, uint32_t v
     memcpy(p->bundle_not_before, not_before, sizeof(not_before));
     if (version != 0)
         p->version = version;
+    else if (p->version != 0)
+        p->version++;
     return WAX_OK;
 }
 

@@ -128,6 +128,31 @@ static void a_gap_a_wrong_order_or_an_empty_reply_is_refused(void **state)
     person_done(&ann);
 }
 
+/* Her own publish, and the 409 of a stale list, bring a manifest without its version. */
+static void a_manifest_without_its_version_is_the_next_one(void **state)
+{
+    struct person ann;
+    struct pin pin, other = {0};
+    struct pin_change change;
+    struct pin_link l[3];
+
+    (void)state;
+    person_make(&ann, ANN, false, 3);
+    pin_new(&pin, &ann);
+    for (int i = 0; i < 2; i++)
+        person_change(&ann, &(struct update_change){0}, NULL, NOW + (uint64_t)i);
+    for (uint32_t i = 0; i < 3; i++)
+        l[i] = (struct pin_link){i + 1, buf_view(&ann.links[i])};
+    l[1].version = 0;
+    assert_int_equal(pin_update(&pin, ANN, l + 1, 1, 0, NOW, &change, &other), WAX_OK);
+    assert_int_equal(pin.version, 2);
+    /* So what the directory tells from there on leaves no gap. */
+    assert_int_equal(pin_update(&pin, ANN, l + 2, 1, 3, NOW, &change, &other), WAX_OK);
+    assert_int_equal(pin.version, 3);
+    assert_int_equal(pin.head.manifest.seq, 3);
+    person_done(&ann);
+}
+
 static void one_bad_link_refuses_the_whole_reply(void **state)
 {
     struct person ann;
@@ -367,6 +392,7 @@ int main(void)
         cmocka_unit_test(an_unknown_account_is_pinned_from_its_genesis),
         cmocka_unit_test(a_newer_manifest_names_who_came_and_went),
         cmocka_unit_test(a_gap_a_wrong_order_or_an_empty_reply_is_refused),
+        cmocka_unit_test(a_manifest_without_its_version_is_the_next_one),
         cmocka_unit_test(one_bad_link_refuses_the_whole_reply),
         cmocka_unit_test(another_handle_than_the_one_looked_up_is_refused),
         cmocka_unit_test(a_lower_seq_is_told_and_leaves_the_pin),
