@@ -426,3 +426,20 @@ int scene_stop(void **state)
     free(s);
     return 0;
 }
+
+void lie(struct scene *s, const struct ways *w) { evil_set(&s->evil, w); }
+
+void send_three(struct scene *s)
+{
+    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "one", NULL), 0);
+    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "two", NULL), 0);
+    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "three", NULL), 0);
+}
+
+void bob_has_read_three(struct scene *s, unsigned times)
+{
+    assert_int_equal(wax(s, s->bob, "history", NULL), 0);
+    assert_int_equal(printed(s, "message", "text", "one"), times);
+    assert_int_equal(printed(s, "message", "text", "two"), times);
+    assert_int_equal(printed(s, "message", "text", "three"), times);
+}

@@ -72,6 +72,11 @@ struct bound {
 extern const struct bound usual;
 void cost_at_most(const struct scene *s, const struct bound *b);
 
+/* From now on the server behaves so; NULL: honestly. */
+void lie(struct scene *s, const struct ways *w);
+/* Ann writes "one", "two", "three" to Bob; each stands so often in his history. */
+void send_three(struct scene *s);
+void bob_has_read_three(struct scene *s, unsigned times);
 /* Honest again: a message each way is accepted and read, once. */
 void all_is_well(struct scene *s);
 /* How often that text stands in the history of that home. */

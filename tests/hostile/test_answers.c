@@ -7,8 +7,6 @@
 
 #define PASTE "\\u001b[2J\\u001b]0;owned\\u0007\\u202eevil"
 
-static void lie(struct scene *s, const struct ways *w) { evil_set(&s->evil, w); }
-
 /* What waited at ann's goes out, once. */
 static void it_went_out_after_all(struct scene *s, const char *text)
 {

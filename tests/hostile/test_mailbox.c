@@ -8,23 +8,6 @@
 #include "os/random.h"
 #include "wire/envelope.h"
 
-static void lie(struct scene *s, const struct ways *w) { evil_set(&s->evil, w); }
-
-static void send_three(struct scene *s)
-{
-    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "one", NULL), 0);
-    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "two", NULL), 0);
-    assert_int_equal(wax(s, s->ann, "send", at(s->bob), "three", NULL), 0);
-}
-
-static void bob_has_read_three(struct scene *s, unsigned times)
-{
-    assert_int_equal(wax(s, s->bob, "history", NULL), 0);
-    assert_int_equal(printed(s, "message", "text", "one"), times);
-    assert_int_equal(printed(s, "message", "text", "two"), times);
-    assert_int_equal(printed(s, "message", "text", "three"), times);
-}
-
 /* --- Repeats, order, silence --- */
 
 static void thrice(struct evil *e, const struct ask *q, const struct frame *f, struct bytes raw,
