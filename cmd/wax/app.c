@@ -1,7 +1,6 @@
 /* Options, the home, and errors, in the way every subcommand has them. */
 #include "app.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -75,19 +74,23 @@ static int help(const struct app *a)
     return fflush(stdout) == 0 ? APP_DONE : WAX_EX_IO;
 }
 
-static size_t long_options(const struct option_of *own, struct option out[OWN_MAX + 9])
-{
-    static const struct option global[] = {{"home", required_argument, NULL, 'H'},
-                                           {"json", no_argument, NULL, 'j'},
-                                           {"allow-unlocked", no_argument, NULL, 'u'},
-                                           {"help", no_argument, NULL, 'h'},
-                                           {"server-timeout", required_argument, NULL, 't'},
-                                           {"version", no_argument, NULL, 'V'},
-                                           {"quiet", no_argument, NULL, 'q'},
-                                           {"verbose", no_argument, NULL, 'v'}};
-    size_t n = sizeof global / sizeof *global, i;
+const struct option app_globals[APP_GLOBALS + 1] = {
+    {"home", required_argument, NULL, 'H'},
+    {"json", no_argument, NULL, 'j'},
+    {"allow-unlocked", no_argument, NULL, 'u'},
+    {"help", no_argument, NULL, 'h'},
+    {"server-timeout", required_argument, NULL, 't'},
+    {"version", no_argument, NULL, 'V'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {0}};
 
-    memcpy(out, global, sizeof global);
+static size_t long_options(const struct option_of *own,
+                           struct option out[OWN_MAX + APP_GLOBALS + 1])
+{
+    size_t n = APP_GLOBALS, i;
+
+    memcpy(out, app_globals, APP_GLOBALS * sizeof *out);
     for (i = 0; own && own[i].name && i < OWN_MAX; i++)
         out[n + i] = (struct option){own[i].name, own[i].value ? required_argument : no_argument,
                                      NULL, (int)(OPT_OWN + i)};
@@ -127,7 +130,7 @@ static int take(struct app *a, const struct option_of *own, size_t n_own, int c)
 int app_args(struct app *a, int argc, char **argv, const struct option_of *own, int min, int max,
              struct args *ret)
 {
-    struct option longs[OWN_MAX + 9];
+    struct option longs[OWN_MAX + APP_GLOBALS + 1];
     size_t n_own = long_options(own, longs);
     int c;
 

@@ -2,21 +2,26 @@
 #ifndef WAX_APP_H
 #define WAX_APP_H
 
+#include <getopt.h>
 #include <stdint.h>
 
 #include <wax/wax.h>
 
 #include "os/term.h"
 
+/* The options that every command takes, in front of it or behind it; ends with an empty one. */
+#define APP_GLOBALS 8
+extern const struct option app_globals[APP_GLOBALS + 1];
+
 struct app {
     const char *home; /* --home, or NULL */
     bool json, quiet, verbose, allow_unlocked;
-    const char *command; /* name of the subcommand, for messages */
-    const char *usage;   /* its arguments, for --help */
-    const char *help;    /* its help line */
-    wax *w;              /* open after app_open */
+    const char *command;        /* name of the subcommand, for messages */
+    const char *usage;          /* its arguments, for --help */
+    const char *help;           /* its help line */
+    wax *w;                     /* open after app_open */
     const char *server_timeout; /* --server-timeout, or NULL */
-    uint64_t deadline;   /* os_mono_ms() at which waiting calls are cancelled; 0: never */
+    uint64_t deadline;          /* os_mono_ms() at which waiting calls are cancelled; 0: never */
 };
 
 /* One option of a subcommand: exactly one of value and flag is set. */

@@ -2,7 +2,6 @@
 #include "app.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,19 +82,10 @@ static int usage(FILE *out, int code)
 /* Global options in front of the command; those behind it are read with the command's own. */
 static int leading(struct app *a, int argc, char **argv)
 {
-    static const struct option longs[] = {{"home", required_argument, NULL, 'H'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"allow-unlocked", no_argument, NULL, 'u'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"server-timeout", required_argument, NULL, 't'},
-                                          {"version", no_argument, NULL, 'V'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {0}};
     int c;
 
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "+hVqv", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "+hVqv", app_globals, NULL)) != -1) {
         switch (c) {
         case 'H':
             a->home = optarg;
