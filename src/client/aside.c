@@ -26,27 +26,18 @@
 
 void aside_done(struct aside *a)
 {
-    buf_done(&a->content);
+    statement_done(&a->told);
     mem_wipe(a, sizeof *a);
 }
 
 wax_rc aside_encode(const struct aside *a, struct buf *out)
 {
-    buf_bytes(out, BYTES_OF(a->sender.acct.b));
-    buf_bytes(out, BYTES_OF(a->sender.dev.b));
-    buf_bytes(out, BYTES_OF(a->sender.dsk.b));
     buf_bytes(out, BYTES_OF(a->slot.sid.b));
     buf_u32(out, a->slot.epoch);
     buf_u32(out, a->slot.ctr);
-    buf_bytes(out, BYTES_OF(a->r32.b));
     buf_bytes(out, BYTES_OF(a->com.b));
-    buf_bytes(out, BYTES_OF(a->fanout.b));
-    buf_u8(out, a->depth);
-    buf_bytes(out, BYTES_OF(a->root.b));
-    buf_bytes(out, BYTES_OF(a->sig.b));
     buf_u64(out, a->frame_time);
-    buf_u32(out, (uint32_t)a->content.n);
-    buf_bytes(out, buf_view(&a->content));
+    statement_write(&a->told, out);
     return buf_rc(out);
 }
 
@@ -55,29 +46,14 @@ wax_rc aside_decode(struct bytes in, struct aside *ret)
     struct rd r = rd_init(in);
     struct aside a = {0};
 
-    rd_copy(&r, a.sender.acct.b, sizeof a.sender.acct.b);
-    rd_copy(&r, a.sender.dev.b, sizeof a.sender.dev.b);
-    rd_copy(&r, a.sender.dsk.b, sizeof a.sender.dsk.b);
     rd_copy(&r, a.slot.sid.b, sizeof a.slot.sid.b);
     a.slot.epoch = rd_u32(&r);
     a.slot.ctr = rd_u32(&r);
-    rd_copy(&r, a.r32.b, sizeof a.r32.b);
     rd_copy(&r, a.com.b, sizeof a.com.b);
-    rd_copy(&r, a.fanout.b, sizeof a.fanout.b);
-    a.depth = rd_u8(&r);
-    rd_copy(&r, a.root.b, sizeof a.root.b);
-    rd_copy(&r, a.sig.b, sizeof a.sig.b);
     a.frame_time = rd_u64(&r);
-    struct bytes content = rd_take(&r, rd_u32(&r));
-    rd_refuse_if(&r, content.n < 1 || content.n > CONTENT_MAX || a.depth > TREE_DEPTH_MAX);
-    if (rd_end(&r) != WAX_OK)
-        return WAX_E_DAMAGED;
-    buf_bytes(&a.content, content);
-    wax_rc rc = buf_rc(&a.content);
+    wax_rc rc = statement_read(&r, &a.told);
     if (rc == WAX_OK)
         *ret = a;
-    else
-        aside_done(&a);
     return rc;
 }
 
@@ -129,20 +105,11 @@ static wax_rc row_put(struct client *c, struct bytes key, unsigned attempts, uin
 static wax_rc content_put(struct client *c, const struct opened *o, uint64_t frame_time,
                           uint64_t order)
 {
-    struct aside a = {.sender = o->sender,
-                      .slot = o->slot,
-                      .r32 = o->payload.r32,
-                      .com = o->com,
-                      .fanout = o->fanout.id,
-                      .depth = o->fanout.depth,
-                      .root = o->root,
-                      .sig = o->fanout.sig,
-                      .frame_time = frame_time};
+    struct aside a = {.slot = o->slot, .com = o->com, .frame_time = frame_time};
     struct buf row = {0};
     uint8_t key[8];
+    wax_rc rc = statement_of(o, &a.told);
 
-    buf_bytes(&a.content, o->payload.content);
-    wax_rc rc = buf_rc(&a.content);
     if (rc == WAX_OK)
         rc = aside_encode(&a, &row);
     if (rc == WAX_OK)
@@ -204,14 +171,15 @@ static wax_rc take(struct client *c, const struct aside *a, Wax__V1__Content *co
                    const char *from)
 {
     struct party me = client_self(c);
+    const struct statement *t = &a->told;
     struct opened o = {
-        .sender = a->sender,
+        .sender = t->sender,
         .slot = a->slot,
         .content = content,
         .com = a->com,
-        .root = a->root,
-        .payload = {.r32 = a->r32, .content = buf_view(&a->content)},
-        .fanout = {.id = a->fanout, .com = a->com, .depth = a->depth, .sig = a->sig}};
+        .root = t->root,
+        .payload = {.r32 = t->r32, .content = buf_view(&t->content)},
+        .fanout = {.id = t->fanout, .com = a->com, .depth = t->depth, .sig = t->sig}};
     wax_rc rc = session_conversation(&me, &o.sender, content, &o.conversation, &o.with);
 
     return rc == WAX_OK ? content_take(c, &o, from, a->frame_time) : rc;
@@ -239,20 +207,20 @@ static wax_rc try_again(struct client *c, struct bytes key, unsigned attempts, u
     const char *from = pin ? pin->head.manifest.handle : "";
 
     if (rc == WAX_OK)
-        rc = pin_load(c, &a.sender.acct, pin);
+        rc = pin_load(c, &a.told.sender.acct, pin);
     if (rc == WAX_OK)
-        rc = aside_content(c, buf_view(&a.content), &content);
+        rc = aside_content(c, buf_view(&a.told.content), &content);
     if (rc == WAX_OK && content)
         rc = take(c, &a, content, from);
     if (rc_is_refusal(rc) || rc == WAX_E_NOTFOUND) {
         refusal = rc == WAX_E_NOTFOUND ? WAX_R_UNKNOWN_SENDER : rc;
-        rc = say(c, "tampered", refusal, from, &a.sender.dev,
+        rc = say(c, "tampered", refusal, from, &a.told.sender.dev,
                  "a message was altered or forged on its way and is not shown");
     }
     if (rc == WAX_OK && (content || refusal != WAX_OK)) {
         rc = drop(c, key);
     } else if (rc == WAX_OK && now_own(c) >= first + KEEP_MS) {
-        rc = give_up(c, from, &a.sender.dev);
+        rc = give_up(c, from, &a.told.sender.dev);
         if (rc == WAX_OK)
             rc = drop(c, key);
     } else if (rc == WAX_OK) {

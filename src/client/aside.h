@@ -2,21 +2,16 @@
 #ifndef CLIENT_ASIDE_H
 #define CLIENT_ASIDE_H
 
-#include "session/open.h"
+#include "client/statement.h"
 
 struct client;
 
 /* Local format; bounded all the same, since a vault may be damaged. Ended by aside_done. */
 struct aside {
-    struct party sender;
     struct slot slot;
-    struct hash32 r32, com;
-    struct fanout_id fanout; /* with depth, root and sig the sender's signed statement (4.3) */
-    uint8_t depth;
-    struct hash32 root;
-    struct sig sig;
+    struct hash32 com;
     uint64_t frame_time;
-    struct buf content; /* the exact bytes; owned, wiped */
+    struct statement told;
 };
 void aside_done(struct aside *a);
 wax_rc aside_encode(const struct aside *a, struct buf *out) WAX_MUST;

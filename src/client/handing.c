@@ -195,16 +195,16 @@ static wax_rc hand_one(struct client *c, const struct opened *o, const struct ha
     rc = budget_take(c, BUDGET_HAND, &o->sender.dev, 1, HAND_MAX, &may);
     *ret_more = may;
 #define PB(x) ((ProtobufCBinaryData){sizeof(x).b, (uint8_t *)(uintptr_t)(x).b})
-    h.r32 = PB(k.r32);
-    h.content = (ProtobufCBinaryData){k.content.n, k.content.p};
+    h.r32 = PB(k.told.r32);
+    h.content = (ProtobufCBinaryData){k.told.content.n, k.told.content.p};
     h.com = (ProtobufCBinaryData){sizeof com->b, (uint8_t *)(uintptr_t)com->b};
-    h.fanout_id = PB(k.fanout);
-    h.sender_acct = PB(k.sender.acct);
-    h.sender_dev = PB(k.sender.dev);
-    h.sender_dsk = PB(k.sender.dsk);
-    h.depth = k.depth;
-    h.root = PB(k.root);
-    h.sig = PB(k.sig);
+    h.fanout_id = PB(k.told.fanout);
+    h.sender_acct = PB(k.told.sender.acct);
+    h.sender_dev = PB(k.told.sender.dev);
+    h.sender_dsk = PB(k.told.sender.dsk);
+    h.depth = k.told.depth;
+    h.root = PB(k.told.root);
+    h.sig = PB(k.told.sig);
 #undef PB
     h.suite = 1;
     h.received_at = k.accepted;

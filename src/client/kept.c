@@ -4,33 +4,26 @@
 
 #include <stdlib.h>
 
-#include "session/fanout.h"
-#include "wire/envelope.h"
+/* A row: received 8 (own clock) ‖ accepted 8 (the server's) ‖ statement. */
 
-/* A row: received 8 (own clock) ‖ accepted 8 (the server's) ‖ acct 32 ‖ dev 16 ‖ DSK 65 ‖ fanout id
- * 16 ‖ depth 1 ‖ root 32 ‖ sig 64 ‖ r32 32 ‖ content. */
-
-void kept_done(struct kept *k) { buf_done(&k->content); }
+void kept_done(struct kept *k) { statement_done(&k->told); }
 
 wax_rc kept_put(struct client *c, const struct opened *o, uint64_t frame_time)
 {
     struct buf b = {0};
+    struct statement told;
+    wax_rc rc = statement_of(o, &told);
 
+    if (rc != WAX_OK)
+        return rc;
     buf_u64(&b, now_own(c));
     buf_u64(&b, frame_time);
-    buf_bytes(&b, BYTES_OF(o->sender.acct.b));
-    buf_bytes(&b, BYTES_OF(o->sender.dev.b));
-    buf_bytes(&b, BYTES_OF(o->sender.dsk.b));
-    buf_bytes(&b, BYTES_OF(o->fanout.id.b));
-    buf_u8(&b, o->fanout.depth);
-    buf_bytes(&b, BYTES_OF(o->root.b));
-    buf_bytes(&b, BYTES_OF(o->fanout.sig.b));
-    buf_bytes(&b, BYTES_OF(o->payload.r32.b));
-    buf_bytes(&b, o->payload.content);
-    wax_rc rc = buf_rc(&b);
+    statement_write(&told, &b);
+    rc = buf_rc(&b);
     if (rc == WAX_OK)
         rc = vault_put(c->env.vault, VT_KEPT, BYTES_OF(o->com.b), buf_view(&b));
     buf_done(&b);
+    statement_done(&told);
     return rc;
 }
 
@@ -41,23 +34,9 @@ static wax_rc row_read(struct bytes in, struct kept *ret)
 
     (void)rd_u64(&r);
     k.accepted = rd_u64(&r);
-    rd_copy(&r, k.sender.acct.b, sizeof k.sender.acct.b);
-    rd_copy(&r, k.sender.dev.b, sizeof k.sender.dev.b);
-    rd_copy(&r, k.sender.dsk.b, sizeof k.sender.dsk.b);
-    rd_copy(&r, k.fanout.b, sizeof k.fanout.b);
-    k.depth = rd_u8(&r);
-    rd_copy(&r, k.root.b, sizeof k.root.b);
-    rd_copy(&r, k.sig.b, sizeof k.sig.b);
-    rd_copy(&r, k.r32.b, sizeof k.r32.b);
-    struct bytes content = rd_take(&r, r.left);
-    if (rd_end(&r) != WAX_OK || content.n < 1 || content.n > CONTENT_MAX)
-        return WAX_E_DAMAGED;
-    buf_bytes(&k.content, content);
-    wax_rc rc = buf_rc(&k.content);
+    wax_rc rc = statement_read(&r, &k.told);
     if (rc == WAX_OK)
         *ret = k;
-    else
-        kept_done(&k);
     return rc;
 }
 

@@ -117,11 +117,11 @@ static wax_rc note_start(struct client *c, const struct opened *o, struct pin *p
 {
     if (o->start != START_RESET && o->start != START_RESET_ALERT)
         return WAX_OK;
-    struct item a = alert_make(
-        c, "session_reset", WAX_OK, pin->head.manifest.handle, &o->sender.dev,
-        o->start == START_RESET_ALERT
-            ? "a device of this contact started over and could not prove that it is the same one"
-            : "a device of this contact started over with new session keys");
+    struct item a =
+        alert_make(c, "session_reset", WAX_OK, pin->head.manifest.handle, &o->sender.dev,
+                   o->start == START_RESET_ALERT
+                       ? "this device started over and could not prove that it is the same one"
+                       : "this device started over with new session keys");
     wax_rc rc = event_put_alert(c, &a);
     directory_forget(c, &o->sender.acct);
     if (rc == WAX_OK && pin->verified &&

@@ -5,7 +5,7 @@
 #define CLIENT_REPAIR_H
 
 #include "client/internal.h"
-#include "session/open.h"
+#include "client/statement.h"
 
 #define HOUR_MS 3600000ULL
 #define DAY_MS (24 * HOUR_MS)
@@ -144,12 +144,7 @@ wax_rc ask_allowed(struct client *c, const struct dev_id *dev, bool *ret) WAX_MU
 /* --- kept.c: messages of others with their sender's signed statement --- */
 struct kept {
     uint64_t accepted; /* the server's clock */
-    struct party sender;
-    struct fanout_id fanout;
-    uint8_t depth;
-    struct hash32 root, r32;
-    struct sig sig;
-    struct buf content; /* owned */
+    struct statement told;
 };
 void kept_done(struct kept *k);
 wax_rc kept_put(struct client *c, const struct opened *o, uint64_t frame_time) WAX_MUST;

@@ -103,8 +103,12 @@ wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env
     if (rc == WAX_OK)
         rc = row_put(
             c, repair_key(REPAIR_UNREAD, BYTES_OF(hdr->from.b), BYTES_OF(fanout->com.b), key), &u);
-    if (rc == WAX_OK && alert)
-        rc = event_put_item(c->env.vault, alert);
+    if (rc == WAX_OK && alert) {
+        struct item a = *alert;
+        item_short(a.detail, sizeof a.detail,
+                   "a message of this device cannot be read here; it is asked to send it again");
+        rc = event_put_item(c->env.vault, &a);
+    }
     return rc == WAX_OK ? repair_at(c, u.time) : rc;
 }
 

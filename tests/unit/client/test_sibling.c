@@ -127,16 +127,16 @@ static void hand(struct device *from, struct device *to, const struct kept *k,
     Wax__V1__Content m = WAX__V1__CONTENT__INIT;
     Wax__V1__HandedOn h = WAX__V1__HANDED_ON__INIT;
 
-    h.r32 = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->r32.b};
-    h.content = (ProtobufCBinaryData){k->content.n, k->content.p};
+    h.r32 = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->told.r32.b};
+    h.content = (ProtobufCBinaryData){k->told.content.n, k->told.content.p};
     h.com = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)com->b};
-    h.fanout_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)k->fanout.b};
-    h.sender_acct = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->sender.acct.b};
-    h.sender_dev = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)k->sender.dev.b};
-    h.sender_dsk = (ProtobufCBinaryData){65, (uint8_t *)(uintptr_t)k->sender.dsk.b};
-    h.depth = k->depth;
-    h.root = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->root.b};
-    h.sig = (ProtobufCBinaryData){64, (uint8_t *)(uintptr_t)k->sig.b};
+    h.fanout_id = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)k->told.fanout.b};
+    h.sender_acct = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->told.sender.acct.b};
+    h.sender_dev = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)k->told.sender.dev.b};
+    h.sender_dsk = (ProtobufCBinaryData){65, (uint8_t *)(uintptr_t)k->told.sender.dsk.b};
+    h.depth = k->told.depth;
+    h.root = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)k->told.root.b};
+    h.sig = (ProtobufCBinaryData){64, (uint8_t *)(uintptr_t)k->told.sig.b};
     h.suite = 1;
     m.kind = WAX__V1__KIND__HANDED_ON;
     m.handed_on = &h;
@@ -178,15 +178,15 @@ static void only_what_its_sender_signed_is_taken_and_only_from_own_devices(void 
         ok(kept_load(s.bob->client, &com, &k));
         struct hash32 told = com;
         if (what == 0)
-            k.content.p[k.content.n - 1] ^= 1;
+            k.told.content.p[k.told.content.n - 1] ^= 1;
         else if (what == 1)
-            k.r32.b[0] ^= 1;
+            k.told.r32.b[0] ^= 1;
         else if (what == 2)
-            k.root.b[0] ^= 1;
+            k.told.root.b[0] ^= 1;
         else if (what == 3)
-            k.fanout.b[0] ^= 1;
+            k.told.fanout.b[0] ^= 1;
         else if (what == 4)
-            k.sender.dsk.b[9] ^= 1;
+            k.told.sender.dsk.b[9] ^= 1;
         else
             told.b[3] ^= 1;
         hand(s.bob, s.bob2, &k, &told);
