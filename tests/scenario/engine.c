@@ -71,6 +71,7 @@ void engine_run(struct engine *e, struct store_req *req)
     }
     req->done = done;
     req->ctx = ctx;
+    e->w->sweep_failed |= req->op == STORE_SWEEP && req->rc != WAX_OK;
     if (e->w->watch) {
         bool was = world_product(false);
         e->w->watch(e->w->watch_ctx, req);

@@ -1,7 +1,7 @@
 /* scenario SEED | --seeds A..B [--part I/N] | --file FILE [--acts N] [--crypto mixed|fast|real]
- * [--keep FILE]: conversations over a network, disks, clocks and servers that fail, from a seed;
- * at the end everything heals and a ledger decides (ledger.c). Seeds that fail are added to the
- * file kept. Exit 0 only when it is clean. */
+ * [--keep FILE] [--twice]: conversations over a network, disks, clocks and servers that fail, from
+ * a seed; at the end everything heals and a ledger decides (ledger.c). Seeds that fail are added to
+ * the file kept. Exit 0 only when it is clean. */
 #include "sim.h"
 
 #include <stdlib.h>
@@ -17,8 +17,18 @@
 
 /* --- Healing --- */
 
-/* Every device, its outbox and its mailbox, without faults. Returns how much is left. */
-static unsigned heal_round(struct sim *s, uint64_t pass)
+static void say_stuck(struct sim *s, struct device *d, unsigned n, wax_rc flush, wax_rc receive)
+{
+    char text[400];
+
+    (void)snprintf(text, sizeof text, "%u wait; sending: %s, receiving: %s; %.200s", n,
+                   rc_text(flush), rc_text(receive), client_detail(d->client));
+    ledger_complain(s, &s->t->stuck, "stuck", d, text);
+}
+
+/* Every device, its outbox and its mailbox, without faults. Returns how much is left; the last
+ * round says it. */
+static unsigned heal_round(struct sim *s, uint64_t pass, bool last)
 {
     unsigned left = 0;
 
@@ -35,6 +45,8 @@ static unsigned heal_round(struct sim *s, uint64_t pass)
             continue;
         if (client_outbox_count(d->client, &n) != WAX_OK || rc != WAX_OK || rc2 != WAX_OK)
             n++;
+        if (n && last)
+            say_stuck(s, d, n, rc, rc2);
         left += n;
     }
     ledger_audit(s);
@@ -69,7 +81,6 @@ static void shut_out_the_unborn(struct sim *s, struct device *d)
 static void heal(struct sim *s)
 {
     unsigned left = 0, quiet = 0;
-    char troubles[160];
 
     s->w.faults = (struct faults){0};
     world_fail_alloc(0);
@@ -82,14 +93,11 @@ static void heal(struct sim *s)
             shut_out_the_unborn(s, &s->w.devices[i]);
         }
     for (int round = 0; round < HEAL_ROUNDS; round++) {
-        left = heal_round(s, round < 20 ? 61000 : 3600000);
+        left = heal_round(s, round < 20 ? 61000 : 3600000, round == HEAL_ROUNDS - 1);
         quiet = left ? 0 : quiet + 1;
         if (quiet > 3) /* what went out in one round is taken in by the next */
             return;
     }
-    s->t->stuck += left;
-    printf("seed %llu (%s): %u messages or devices are stuck\n", (unsigned long long)s->w.seed,
-           sim_troubles(s, troubles), left);
 }
 
 /* --- A seed --- */
@@ -109,7 +117,8 @@ static void live(struct sim *s)
     }
 }
 
-static void run(uint64_t seed, unsigned acts, struct totals *t)
+/* Runs a seed. Returns a hash of how it went. */
+static uint64_t run(uint64_t seed, unsigned acts, struct totals *t)
 {
     struct sim *s = calloc(1, sizeof *s);
 
@@ -127,6 +136,7 @@ static void run(uint64_t seed, unsigned acts, struct totals *t)
     t->seeds++;
     t->steps += s->w.steps;
     t->faults += s->w.n_faults;
+    uint64_t course = ledger_hash(s->w.steps, s->w.rng_state, sizeof s->w.rng_state);
     for (size_t i = 0; i < SIM_DEVICES; i++) {
         copy_free(&s->life[i].copy);
         buf_done(&s->life[i].connects);
@@ -136,16 +146,18 @@ static void run(uint64_t seed, unsigned acts, struct totals *t)
     ledger_end(s);
     mem_set_fault(NULL);
     free(s);
+    return course;
 }
 
 static uint64_t wrong(const struct totals *t)
 {
-    return t->lost + t->doubled + t->order + t->alerts + t->stuck + t->keys + t->store;
+    return t->lost + t->doubled + t->order + t->alerts + t->stuck + t->keys + t->store + t->replay;
 }
 
 struct options {
     uint64_t from, to, acts, part, parts;
     const char *file, *keep;
+    bool twice;
     enum { MIXED, FAST, REAL } crypto;
 };
 
@@ -178,7 +190,11 @@ static void run_kept(const struct options *o, uint64_t seed, unsigned acts, stru
 
     crypto_fast(!real);
     t->real += real;
-    run(seed, acts, t);
+    uint64_t course = run(seed, acts, t);
+    if (o->twice && run(seed, acts, t) != course) {
+        printf("seed %llu: went another way the second time\n", (unsigned long long)seed);
+        t->replay++;
+    }
     t->failed += wrong(t) != before;
     if (wrong(t) != before && o->keep)
         keep(o, seed, acts);
@@ -217,12 +233,11 @@ static void report(const struct totals *t, double took)
            (unsigned long long)t->unreadable, (unsigned long long)t->excused,
            took > 0 ? (double)t->steps / took : 0);
     printf("failed %llu: lost %llu, doubled %llu, out of order %llu, alerts %llu, stuck %llu, keys "
-           "%llu, store "
-           "%llu\n",
+           "%llu, store %llu, replay %llu\n",
            (unsigned long long)t->failed, (unsigned long long)t->lost,
            (unsigned long long)t->doubled, (unsigned long long)t->order,
            (unsigned long long)t->alerts, (unsigned long long)t->stuck, (unsigned long long)t->keys,
-           (unsigned long long)t->store);
+           (unsigned long long)t->store, (unsigned long long)t->replay);
 }
 
 static bool numbers(const char *text, char mark, uint64_t *a, uint64_t *b)
@@ -263,6 +278,8 @@ static bool options(int argc, char **argv, struct options *o)
             o->file = argv[++i];
         else if (strcmp(argv[i], "--keep") == 0 && *v)
             o->keep = argv[++i];
+        else if (strcmp(argv[i], "--twice") == 0)
+            o->twice = true;
         else if (strcmp(argv[i], "--crypto") == 0 && crypto_named(v, o))
             i++;
         else if (parse_u64(argv[i], &o->from) == WAX_OK)
@@ -280,7 +297,7 @@ int main(int argc, char **argv)
 
     if (!options(argc, argv, &o)) {
         fprintf(stderr, "usage: scenario SEED | --seeds A..B [--part I/N] | --file FILE "
-                        "[--acts N] [--crypto mixed|fast|real] [--keep FILE]\n");
+                        "[--acts N] [--crypto mixed|fast|real] [--keep FILE] [--twice]\n");
         return 64;
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0);

@@ -39,7 +39,7 @@ struct plan {
 
 struct totals {
     uint64_t seeds, real, failed, steps, faults, sent, delivered, lost, doubled, order, alerts,
-        stuck, keys, store, excused, expired, unreadable;
+        stuck, keys, store, replay, excused, expired, unreadable;
 };
 
 /* What the ledger knows of a device beside the world. */

@@ -102,9 +102,10 @@ void world_power_cut(struct world *w) { all_crash(w, true); }
 void world_pass(struct world *w, uint64_t ms)
 {
     do {
-        uint64_t part = ms < 3600000 ? ms : 3600000;
+        uint64_t most = w->sweep_failed ? 60000 : 3600000, part = ms < most ? ms : most;
         w->now += part;
         ms -= part;
+        w->sweep_failed = false;
         net_tick(w);
     } while (ms);
 }

@@ -100,6 +100,7 @@ struct world {
     struct engine *engine;
     struct front fronts[WORLD_FRONTS];
     unsigned n_fronts;
+    bool sweep_failed; /* the server's last one: it tries again after a minute */
     struct server_conf conf;
     struct device *devices; /* WORLD_DEVICES */
     size_t n_devices;
@@ -127,7 +128,8 @@ void world_done(struct world *w);
 uint64_t world_random(struct world *w); /* 64 bits from the seed */
 uint64_t world_below(struct world *w, uint64_t n);
 bool world_chance(struct world *w, unsigned of_thousand); /* counted as a fault when it strikes */
-/* Lets ms pass; the servers' clocks tick along, at least once an hour. */
+/* Lets ms pass; the servers' clocks tick along, at least once an hour, and each minute while they
+ * have to try again. */
 void world_pass(struct world *w, uint64_t ms);
 /* All server processes die and come back: what the store had not committed is gone. */
 void world_server_crash(struct world *w);

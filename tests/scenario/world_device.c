@@ -20,9 +20,21 @@ static uint64_t device_now(void *ctx)
 
 static const struct key32 store_key = {{1, 2, 3}};
 
-/* An empty vault as the engine makes it, once on the real disk. */
-static struct bytes template_vault(const struct rng *rng)
+/* Always the same: which seed comes first in a process must not matter. */
+static wax_rc template_random(void *ctx, uint8_t *out, size_t n)
 {
+    uint8_t *next = ctx;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = (*next)++;
+    return WAX_OK;
+}
+
+/* An empty vault as the engine makes it, once on the real disk. */
+static struct bytes template_vault(void)
+{
+    uint8_t next = 1;
+    struct rng rng = {template_random, &next};
     static struct buf content;
     char path[64] = "/tmp/wax-template-XXXXXX";
     struct vault *v = NULL;
@@ -35,7 +47,7 @@ static struct bytes template_vault(const struct rng *rng)
         abort();
     size_t n = strlen(path);
     (void)snprintf(path + n, sizeof path - n, "/v");
-    MUST(vault_sqlite_open(path, &store_key, rng, true, 0, &v, &error));
+    MUST(vault_sqlite_open(path, &store_key, &rng, true, 0, &v, &error));
     vault_close(v);
     FILE *f = fopen(path, "rb");
     size_t got;
@@ -84,7 +96,7 @@ struct device *world_device(struct world *w, const char *handle, const char *nam
     (void)snprintf(d->name, sizeof d->name, "%s", name);
     if (w->sql_vaults) {
         d->sql = disk_new(draw, w);
-        disk_load(d->sql, template_vault(&w->rng));
+        disk_load(d->sql, template_vault());
     } else {
         d->disk = vault_disk_new();
     }
