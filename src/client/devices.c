@@ -23,6 +23,8 @@ static wax_rc post_manifest(struct client *c, struct bytes link, struct bytes bu
     wax_rc rc = proto_pack(&m.base, &body);
     if (rc == WAX_OK)
         rc = client_call(c, "POST", path, buf_view(&body), &reply);
+    if (reply.status == 400)
+        rc = WAX_E_INVAL;
     if (rc == WAX_E_CONFLICT) {
         buf_bytes(conflict, buf_view(&reply.body));
         if (buf_rc(conflict) != WAX_OK)
@@ -130,7 +132,8 @@ wax_rc client_publish_manifest(struct client *c, struct bytes link, struct bytes
         if (rc == WAX_OK)
             rc = WAX_E_CONFLICT;
     } else if (rc == WAX_E_INVAL) {
-        /* Refused as it is: never published. Any other answer leaves that open. */
+        /* Refused as it is, maybe dated by a clock that was far ahead then: never published. Any
+         * other answer leaves that open. */
         wax_rc rc2 = forget(c, false);
         rc = rc2 != WAX_OK ? rc2 : rc;
     }

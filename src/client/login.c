@@ -75,6 +75,8 @@ static wax_rc put_bundle(struct client *c, const struct prekey *p)
     wax_rc rc = proto_pack(&m.base, &body);
     if (rc == WAX_OK)
         rc = client_call(c, "PUT", "/v1/bundle", buf_view(&body), &reply);
+    if (reply.status == 400)
+        rc = WAX_E_INVAL;
     reply_done(&reply);
     buf_done(&body);
     return rc;
@@ -147,24 +149,46 @@ static wax_rc next_prekey(struct client *c, struct prekey *ret)
     return vault_finish(v, rc);
 }
 
+/* A bundle that the server will not have. Its time must not push the next one's ahead where it was
+ * the reason. */
+static wax_rc give_up_in_tx(struct client *c, const struct bundle_id *id, bool refused)
+{
+    struct vault *v = c->env.vault;
+    struct prekey current = {0};
+    struct bundle_id held;
+    wax_rc rc = vault_del(v, VT_META, BYTES_STR("prekey.next"));
+
+    if (rc == WAX_OK)
+        rc = vault_del(v, VT_PREKEY, BYTES_OF(id->b));
+    if (rc != WAX_OK || !refused)
+        return rc;
+    rc = meta_bundle(c, "prekey.current", &held);
+    if (rc == WAX_OK)
+        rc = prekey_get(c, &held, &current);
+    if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
+        rc = meta_put_u64(v, "prekey.newest", current.not_before);
+    prekey_done(&current);
+    return rc;
+}
+
 wax_rc prekey_rotate(struct client *c)
 {
     struct prekey p = {0};
     wax_rc rc = next_prekey(c, &p);
 
-    if (rc == WAX_OK)
-        rc = put_bundle(c, &p);
-    if (rc == WAX_E_CONFLICT) {
-        /* The server holds one at least as new (a lost vault commit, a clock set back): this
-         * one is never shown to anybody; make a newer one at the next chance. */
-        wax_rc rc2 = vault_begin(c->env.vault);
-        if (rc2 == WAX_OK) {
-            rc2 = vault_del(c->env.vault, VT_META, BYTES_STR("prekey.next"));
-            if (rc2 == WAX_OK)
-                rc2 = vault_del(c->env.vault, VT_PREKEY, BYTES_OF(p.id.b));
-            rc2 = vault_finish(c->env.vault, rc2);
-        }
-        rc = rc2;
+    if (rc != WAX_OK) {
+        prekey_done(&p);
+        return rc;
+    }
+    rc = put_bundle(c, &p);
+    /* The server holds one at least as new (a lost vault commit, a clock set back), or this one was
+     * dated by a clock that was far ahead then (400): it is never shown to anybody; a newer one is
+     * made at the next chance. */
+    if (rc == WAX_E_CONFLICT || rc == WAX_E_INVAL) {
+        bool refused = rc == WAX_E_INVAL;
+        rc = vault_begin(c->env.vault);
+        if (rc == WAX_OK)
+            rc = vault_finish(c->env.vault, give_up_in_tx(c, &p.id, refused));
     } else if (rc == WAX_OK) {
         rc = vault_begin(c->env.vault);
         if (rc == WAX_OK)

@@ -443,6 +443,67 @@ static void two_manifests_of_one_number_are_never_posted(void **state)
     stage_close(&s);
 }
 
+/* Ann's clock jumps to 2038 between an answer and what is signed next. */
+static void clock_jumps(struct wire *w, const char *method, const char *path,
+                        struct transport_reply *r)
+{
+    struct device *d = w->real.ctx;
+
+    (void)path;
+    if (strcmp(method, "PUT") != 0 || strcmp(path, "/v1/counter") != 0)
+        return;
+    d->skew = 12ULL * 365 * 86400000;
+    r->server_time = 0;
+    w->change = NULL;
+}
+
+static void a_bundle_that_a_clock_dated_2038_is_not_offered_for_ever(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    talking(&s);
+    world_pass(&s.w, 49 * 3600000ULL); /* a new one is due */
+    s.wire.change = clock_jumps;
+    ok(device_start(s.ann));
+    (void)!client_login(s.ann->client);
+    assert_null(s.wire.change);
+    s.ann->skew = 0;
+    for (int i = 0; i < 3; i++) {
+        ok(device_start(s.ann));
+        ok(client_login(s.ann->client));
+    }
+    say(s.ann, BOB, "the clock is right again");
+    all_receive(&s);
+    assert_int_equal(device_count(s.bob, "the clock is right again"), 1);
+    /* The new one is dated today. */
+    struct pin *own = pinned(s.ann, ANN);
+    assert_true(own->bundle_not_before[0] >= s.w.now - 3600000 &&
+                own->bundle_not_before[0] <= s.w.now);
+    free(own);
+    stage_untap(&s, s.ann);
+    stage_close(&s);
+}
+
+static void a_device_list_that_a_clock_dated_2038_is_not_offered_for_ever(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    talking(&s);
+    ok(client_login(s.ann->client));
+    s.ann->skew = 12ULL * 365 * 86400000;
+    assert_int_equal(client_rename(s.ann->client, "later"), WAX_E_INVAL);
+    s.ann->skew = 0;
+    ok(device_start(s.ann));
+    ok(client_rename(s.ann->client, "now"));
+    struct pin *own = pinned(s.ann, ANN);
+    assert_string_equal(own->head.manifest.devices[0].name, "now");
+    free(own);
+    stage_untap(&s, s.ann);
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +517,8 @@ int main(void)
         cmocka_unit_test(a_contact_that_the_server_denies_keeps_its_message),
         cmocka_unit_test(one_bad_answer_anywhere_does_no_lasting_harm),
         cmocka_unit_test(two_manifests_of_one_number_are_never_posted),
+        cmocka_unit_test(a_bundle_that_a_clock_dated_2038_is_not_offered_for_ever),
+        cmocka_unit_test(a_device_list_that_a_clock_dated_2038_is_not_offered_for_ever),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
