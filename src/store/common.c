@@ -136,9 +136,30 @@ wax_rc store_req_check(const struct store_req *req)
         return req->u.counter.n == sizeof req->u.counter.record ? WAX_OK : WAX_E_INVAL;
     case STORE_LINK_POST:
         return check_sealed(&req->u.link);
+    case STORE_LOG_READ:
+    case STORE_LOG_WRITE:
+        return req->u.log.job ? WAX_OK : WAX_E_INVAL;
     default:
         return WAX_OK;
     }
+}
+
+bool store_log_fits(enum store_log_table t, uint64_t key, struct bytes value)
+{
+    return t < STORE_LOG_TABLES && key <= STORE_LOG_KEY_MAX && value.n > 0 &&
+           value.n <= STORE_LOG_VALUE_MAX;
+}
+
+wax_rc store_log_no_put(void *ctx, enum store_log_table t, uint64_t key, struct bytes value)
+{
+    (void)ctx, (void)t, (void)key, (void)value;
+    return WAX_E_INVAL;
+}
+
+wax_rc store_log_no_drop(void *ctx, enum store_log_table t, uint64_t key)
+{
+    (void)ctx, (void)t, (void)key;
+    return WAX_E_INVAL;
 }
 
 static void fetch_done(struct store_fetch *f)
@@ -155,8 +176,10 @@ static void lookup_done(struct store_lookup *l)
 {
     buf_list_done(&l->links);
     buf_list_done(&l->bundles);
+    buf_done(&l->openings);
     buf_done(&l->newest_link);
     l->seq = l->first = 0;
+    l->change = 0;
 }
 
 void store_req_done(struct store_req *req)

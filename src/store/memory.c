@@ -148,6 +148,8 @@ static const mem_fn ops[] = {
     [STORE_INVITE_REMOVE] = mem_invite_remove,
     [STORE_LINK_POST] = mem_link_post,
     [STORE_LINK_GET] = mem_link_get,
+    [STORE_LOG_READ] = mem_log_read,
+    [STORE_LOG_WRITE] = mem_log_write,
     [STORE_CHECK] = mem_check,
 };
 
@@ -192,6 +194,7 @@ void store_memory_crash(struct store *s)
 static void account_free(struct mem_account *a)
 {
     buf_list_done(&a->links);
+    mem_free(a->versions);
     mem_free(a);
 }
 
@@ -225,6 +228,9 @@ static void close_store(struct store *s)
         device_free(m->devices[i]);
     dedup_free(m);
     mem_links_free(m);
+    for (size_t i = 0; i < STORE_LOG_TABLES; i++)
+        mem_values_free(&m->values[i]);
+    mem_free(m->changes);
     mem_free(m->accounts);
     mem_free(m->devices);
     mem_free(m->invites);

@@ -106,7 +106,8 @@ wax_rc mem_register(struct memory *m, struct store_req *req)
     if (rc != WAX_OK)
         return rc;
     a = mem_alloc(sizeof *a);
-    if (!a || store_list_add(&a->links, man->chain_link) != WAX_OK)
+    if (!a || store_list_add(&a->links, man->chain_link) != WAX_OK ||
+        mem_change_room(m, a) != WAX_OK)
         goto fail;
     for (; a->n_devices < man->n_devices; a->n_devices++) {
         const struct store_device *x = &man->devices[a->n_devices];
@@ -121,6 +122,7 @@ wax_rc mem_register(struct memory *m, struct store_req *req)
     snprintf(a->handle, sizeof a->handle, "%s", man->handle);
     a->acct = man->acct;
     a->seq = man->seq;
+    mem_changed(m, a, man);
     m->accounts[m->n_accounts++] = a;
     for (size_t i = 0; i < a->n_devices; i++)
         m->devices[m->n_devices++] = a->devices[i];
@@ -130,6 +132,7 @@ fail:
         for (size_t i = 0; i < a->n_devices; i++)
             device_drop(a->devices[i]);
         buf_list_done(&a->links);
+        mem_free(a->versions);
         mem_free(a);
     }
     return WAX_E_NOMEM;
@@ -256,6 +259,7 @@ static void plan_run(struct memory *m, struct mem_account *a, struct store_updat
     }
     a->n_devices = p->n;
     a->seq = u->manifest.seq;
+    mem_changed(m, a, &u->manifest);
 }
 
 wax_rc mem_update(struct memory *m, struct store_req *req)
@@ -279,6 +283,8 @@ wax_rc mem_update(struct memory *m, struct store_req *req)
     if (rc == WAX_OK)
         rc = mem_room((void **)&m->devices, m->n_devices, &m->cap_devices, sizeof *m->devices,
                       man->n_devices);
+    if (rc == WAX_OK)
+        rc = mem_change_room(m, a);
     if (rc == WAX_OK) {
         rc = store_list_add(&a->links, man->chain_link);
         if (rc != WAX_OK && a->links.n > a->seq) /* an empty one was added */
@@ -304,7 +310,11 @@ static wax_rc lookup_links(const struct mem_account *a, struct store_lookup *l)
         wax_rc rc = store_list_add(&l->links, x);
         if (rc != WAX_OK)
             return rc;
+        buf_bytes(&l->openings, BYTES_OF(a->versions[s - 1].opening.b));
     }
+    if (buf_rc(&l->openings) != WAX_OK)
+        return WAX_E_NOMEM;
+    l->change = a->versions[a->seq - 1].change;
     buf_bytes(&l->newest_link, buf_view(&a->links.v[a->seq - 1]));
     return buf_rc(&l->newest_link);
 }
@@ -324,7 +334,7 @@ wax_rc mem_lookup(struct memory *m, struct store_req *req)
     l->acct = a->acct;
     l->seq = a->seq;
     memcpy(l->handle_out, a->handle, sizeof l->handle_out);
-    return WAX_OK;
+    return l->prove ? mem_prove(m, l) : WAX_OK;
 }
 
 wax_rc mem_device_get(struct memory *m, struct store_req *req)

@@ -39,11 +39,20 @@ struct mem_device {
     size_t n_old;
 };
 
+/* A manifest as the log needs it. */
+struct mem_version {
+    uint64_t change;
+    struct hash32 hash;
+    struct map_opening opening;
+};
+
 struct mem_account {
     char handle[318];
     struct acct_id acct;
     uint32_t seq;
-    struct buf_list links; /* links.v[seq - 1] */
+    struct buf_list links;        /* links.v[seq - 1] */
+    struct mem_version *versions; /* likewise */
+    size_t cap_versions;
     struct mem_device *devices[STORE_DEVICES_MAX];
     size_t n_devices;
 };
@@ -62,6 +71,30 @@ struct mem_rendezvous {
     struct buf_list records;
 };
 
+struct mem_change {
+    const struct mem_account *account;
+    uint32_t seq;
+};
+
+/* Values of the log by number; memory_log.c. */
+struct mem_value {
+    struct mem_value *next;
+    uint64_t key;
+    size_t n;
+    uint8_t b[];
+};
+struct mem_values {
+    struct mem_value **buckets; /* a power of two of them */
+    size_t n, n_buckets;
+};
+/* What a job replaced, to be put back if it fails. old NULL: nothing was there. */
+struct mem_undo {
+    struct mem_undo *next;
+    enum store_log_table t;
+    uint64_t key;
+    struct mem_value *old;
+};
+
 struct memory {
     struct store store;
     struct store_req *first, **last; /* submitted */
@@ -74,6 +107,10 @@ struct memory {
     size_t n_invites, cap_invites;
     struct mem_rendezvous *links;
     size_t n_links, cap_links;
+    struct mem_change *changes; /* number n is changes[n - 1] */
+    size_t n_changes, cap_changes;
+    struct mem_values values[STORE_LOG_TABLES];
+    struct mem_undo *undo;
     uint64_t row_ids;
 };
 
@@ -113,7 +150,17 @@ wax_rc mem_invite_list(struct memory *m, struct store_req *req) WAX_MUST;
 wax_rc mem_invite_remove(struct memory *m, struct store_req *req) WAX_MUST;
 wax_rc mem_link_post(struct memory *m, struct store_req *req) WAX_MUST;
 wax_rc mem_link_get(struct memory *m, struct store_req *req) WAX_MUST;
+wax_rc mem_log_read(struct memory *m, struct store_req *req) WAX_MUST;
+wax_rc mem_log_write(struct memory *m, struct store_req *req) WAX_MUST;
 wax_rc mem_check(struct memory *m, struct store_req *req) WAX_MUST;
+
+/* Calls l->prove. */
+wax_rc mem_prove(struct memory *m, const struct store_lookup *l) WAX_MUST;
+void mem_values_free(struct mem_values *v);
+/* Room for one more change of that account; mem_changed, which fills it, cannot fail. */
+wax_rc mem_change_room(struct memory *m, struct mem_account *a) WAX_MUST;
+/* The manifest is the account's newest, and a->seq its number. */
+void mem_changed(struct memory *m, struct mem_account *a, const struct store_manifest *man);
 
 /* Finds a usable invite and, when `use`, counts one use. */
 wax_rc mem_invite_use(struct memory *m, const struct hash32 *token, uint64_t now,

@@ -48,6 +48,13 @@ wax_rc store_list_add(struct buf_list *l, struct bytes x) WAX_MUST;
 /* Adds a row at the end of a fetch's result, in rooms of 2^k; NULL: no memory. */
 struct store_row *store_fetch_add(struct store_fetch *f);
 
+/* What a put of the log must keep to. */
+bool store_log_fits(enum store_log_table t, uint64_t key, struct bytes value);
+/* put and drop where nothing may be written: WAX_E_INVAL. */
+wax_rc store_log_no_put(void *ctx, enum store_log_table t, uint64_t key,
+                        struct bytes value) WAX_MUST;
+wax_rc store_log_no_drop(void *ctx, enum store_log_table t, uint64_t key) WAX_MUST;
+
 /* Is the device of the manifest new against these? Used for WAX_E_INVAL of bundles. */
 bool store_manifest_has(const struct store_manifest *m, const struct dev_id *dev);
 /* The manifest lists no dev_id and no key twice. */

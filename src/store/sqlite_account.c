@@ -48,6 +48,7 @@ static wax_rc chain_put(struct sq *s, int64_t account, const struct store_manife
     sq_i64(&q, account);
     sq_i64(&q, m->seq);
     sq_blob(&q, m->hash.b, sizeof m->hash.b);
+    sq_blob(&q, m->opening.b, sizeof m->opening.b);
     sq_blob(&q, m->chain_link.p, m->chain_link.n);
     return sq_run(&q);
 }
@@ -186,6 +187,16 @@ wax_rc sq_register(struct sq *s, struct store_req *req)
     return rc;
 }
 
+static wax_rc add_link(struct sq_q *q, struct bytes link, struct store_lookup *l)
+{
+    struct map_opening opening = {{0}};
+
+    sq_col_copy(q, 2, opening.b, sizeof opening.b);
+    buf_bytes(&l->openings, BYTES_OF(opening.b));
+    wax_rc rc = buf_rc(&l->openings);
+    return rc == WAX_OK ? store_list_add(&l->links, link) : rc;
+}
+
 static wax_rc lookup_links(struct sq *s, const struct account *a, struct store_lookup *l)
 {
     struct sq_q q = sq_start(s, Q_CHAIN_FROM);
@@ -198,12 +209,13 @@ static wax_rc lookup_links(struct sq *s, const struct account *a, struct store_l
     for (; rc == WAX_OK && sq_row(&q); seq++) {
         struct bytes x = sq_col_bytes(&q, 0);
         if (seq == a->seq) {
+            l->change = (uint64_t)sq_col(&q, 1);
             buf_bytes(&l->newest_link, x);
             rc = buf_rc(&l->newest_link);
         }
         total += x.n;
         if (rc == WAX_OK && (seq == from || total <= STORE_LINKS_BYTES_MAX))
-            rc = store_list_add(&l->links, x);
+            rc = add_link(&q, x, l);
     }
     wax_rc end = sq_end(&q);
     l->first = from;
@@ -230,7 +242,7 @@ wax_rc sq_lookup(struct sq *s, struct store_req *req)
     l->acct = a.acct;
     l->seq = a.seq;
     memcpy(l->handle_out, a.handle, sizeof l->handle_out);
-    return WAX_OK;
+    return l->prove ? sq_prove(s, l) : WAX_OK;
 }
 
 wax_rc sq_device_get(struct sq *s, struct store_req *req)

@@ -71,6 +71,11 @@ enum sq_query {
     Q_RECORD_PUT,
     Q_RECORD_DELETE,
     Q_RECORD_SWEEP,
+    Q_LOG_GET,
+    Q_LOG_PUT,
+    Q_LOG_DROP,
+    Q_CHANGE_GET,
+    Q_CHANGE_OF,
     Q_COUNT,
 };
 
@@ -198,6 +203,10 @@ wax_rc sq_invite_list(struct sq *s, struct store_req *req) WAX_MUST;
 wax_rc sq_invite_remove(struct sq *s, struct store_req *req) WAX_MUST;
 wax_rc sq_link_post(struct sq *s, struct store_req *req) WAX_MUST;
 wax_rc sq_link_get(struct sq *s, struct store_req *req) WAX_MUST;
+wax_rc sq_log_read(struct sq *s, struct store_req *req) WAX_MUST;
+wax_rc sq_log_write(struct sq *s, struct store_req *req) WAX_MUST;
+/* Calls l->prove. */
+wax_rc sq_prove(struct sq *s, const struct store_lookup *l) WAX_MUST;
 wax_rc sq_check(struct sq *s, struct store_req *req) WAX_MUST;
 
 #endif

@@ -189,6 +189,8 @@ static const char *const checks[] = {
     " ON q.device = d.id WHERE (d.account IS NULL) <> (q.device IS NULL) LIMIT 20",
     "SELECT 'account ' || a.handle || ': its chain has holes' FROM account a WHERE a.seq <>"
     " (SELECT count(*) FROM chain c WHERE c.account = a.id AND c.seq <= a.seq) LIMIT 20",
+    "SELECT 'the changes are not numbered from 1 on without a gap' FROM (SELECT min(n) AS low,"
+    " max(n) AS high, count(*) AS rows FROM chain) WHERE rows > 0 AND (low <> 1 OR high <> rows)",
     "SELECT 'account ' || a.handle || ': no device' FROM account a WHERE NOT EXISTS"
     " (SELECT 1 FROM device d WHERE d.account = a.id) LIMIT 20",
 };

@@ -15,8 +15,10 @@ const char *const sq_texts[Q_COUNT] = {
     [Q_ACCOUNT_INSERT] = "INSERT INTO account (handle, acct, seq) VALUES (?, ?, ?)",
     [Q_ACCOUNT_SEQ] = "UPDATE account SET seq = ? WHERE id = ?",
     [Q_CHAIN_GET] = "SELECT link FROM chain WHERE account = ? AND seq = ?",
-    [Q_CHAIN_FROM] = "SELECT link FROM chain WHERE account = ? AND seq >= ? ORDER BY seq",
-    [Q_CHAIN_INSERT] = "INSERT INTO chain (account, seq, hash, link) VALUES (?, ?, ?, ?)",
+    [Q_CHAIN_FROM] =
+        "SELECT link, n, opening FROM chain WHERE account = ? AND seq >= ? ORDER BY seq",
+    [Q_CHAIN_INSERT] = "INSERT INTO chain (account, seq, hash, opening, link)"
+                       " VALUES (?, ?, ?, ?, ?)",
 
     [Q_DEVICE_ID] = "SELECT id FROM device WHERE dev = ?",
     [Q_DEVICE_GET] = "SELECT a.acct, a.handle, d.dsk, d.dtk, a.suspended FROM device d"
@@ -94,6 +96,14 @@ const char *const sq_texts[Q_COUNT] = {
     [Q_RECORD_DELETE] = "DELETE FROM rendezvous_record WHERE rid = ?",
     [Q_RECORD_SWEEP] = "DELETE FROM rendezvous_record WHERE rid IN"
                        " (SELECT rid FROM rendezvous WHERE dies <= ?)",
+
+    [Q_LOG_GET] = "SELECT value FROM log WHERE key = ?",
+    [Q_LOG_PUT] = "INSERT OR REPLACE INTO log (key, value) VALUES (?, ?)",
+    [Q_LOG_DROP] = "DELETE FROM log WHERE key = ?",
+    [Q_CHANGE_GET] = "SELECT a.handle, a.acct, c.seq, c.hash, c.opening, c.link FROM chain c"
+                     " JOIN account a ON a.id = c.account WHERE c.n = ?",
+    [Q_CHANGE_OF] = "SELECT a.handle, a.acct, c.seq, c.hash, c.opening FROM account a"
+                    " JOIN chain c ON c.account = a.id WHERE a.handle = ? AND c.seq = ?",
 };
 
 wax_rc sq_prepare(struct sq *s)

@@ -14,12 +14,16 @@
 /* The dedup key begins with the fanout id, so that the rows of one fan-out share a page.
  * The queue row of a device is what gives its mailbox the order; it is apart from `device`
  * so that many of them share a page too. A removed device keeps its rows in `device` and
- * `key`: its keys stay taken. */
+ * `key`: its keys stay taken.
+ *
+ * chain.n numbers the changes of all accounts; no row of it is ever deleted, so SQLite gives
+ * the next number. The key of `log` is the table's number in the top bits (sqlite_log.c). */
 static const char schema[] =
     "CREATE TABLE account (id INTEGER PRIMARY KEY, handle TEXT NOT NULL UNIQUE,"
     " acct BLOB NOT NULL UNIQUE, seq INTEGER NOT NULL, suspended INTEGER NOT NULL DEFAULT 0);"
-    "CREATE TABLE chain (account INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,"
-    " link BLOB NOT NULL, UNIQUE (account, seq));"
+    "CREATE TABLE chain (n INTEGER PRIMARY KEY, account INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " hash BLOB NOT NULL, opening BLOB NOT NULL, link BLOB NOT NULL, UNIQUE (account, seq));"
+    "CREATE TABLE log (key INTEGER PRIMARY KEY, value BLOB NOT NULL);"
     "CREATE TABLE device (id INTEGER PRIMARY KEY, dev BLOB NOT NULL UNIQUE, account INTEGER,"
     " pos INTEGER, dsk BLOB NOT NULL, dtk BLOB NOT NULL, counter BLOB);"
     "CREATE INDEX device_account ON device (account, pos);"

@@ -33,6 +33,8 @@ static const struct {
     [STORE_INVITE_REMOVE] = {sq_invite_remove, true},
     [STORE_LINK_POST] = {sq_link_post, true},
     [STORE_LINK_GET] = {sq_link_get, false},
+    [STORE_LOG_READ] = {sq_log_read, false},
+    [STORE_LOG_WRITE] = {sq_log_write, true},
     [STORE_CHECK] = {sq_check, false},
 };
 

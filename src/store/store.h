@@ -39,7 +39,58 @@ enum store_op {
     STORE_SEND, STORE_FETCH, STORE_ACK, STORE_SWEEP,
     STORE_INVITE_ADD, STORE_INVITE_LIST, STORE_INVITE_REMOVE,
     STORE_LINK_POST, STORE_LINK_GET,
+    STORE_LOG_READ, STORE_LOG_WRITE,
     STORE_CHECK,
+};
+
+/* --- The directory's log (PROTOCOL 8) ---
+ *
+ * The engine keeps numbered values for it and numbers the changes; what they mean is known to
+ * src/directory alone, in functions that the engine calls inside the transaction of a request,
+ * in its own thread. Such a function sees one state of the store and may be called again after
+ * a failure that was not its own: then what it has put and dropped is undone. */
+enum store_log_table {
+    STORE_LOG_STATE,   /* a handful of values */
+    STORE_LOG_ENTRIES, /* one each */
+    STORE_LOG_HASHES,  /* two an entry, never dropped */
+    STORE_LOG_NODES,   /* of the prefix tree */
+    STORE_LOG_TABLES
+};
+#define STORE_LOG_KEY_MAX ((1ULL << 60) - 1)
+#define STORE_LOG_VALUE_MAX 512
+struct store_log_value {
+    size_t n;
+    uint8_t b[STORE_LOG_VALUE_MAX];
+};
+
+/* A manifest as it entered the store: change n of all, from 1 and without gaps. */
+struct store_change {
+    char handle[318];
+    struct acct_id acct;
+    uint32_t seq;
+    struct hash32 hash;
+    struct map_opening opening;
+};
+
+struct store_log {
+    void *ctx;
+    /* WAX_E_NOTFOUND */
+    wax_rc (*get)(void *ctx, enum store_log_table t, uint64_t key, struct store_log_value *ret);
+    /* New or instead of the old one. WAX_E_INVAL: an empty or too long value, too high a key. */
+    wax_rc (*put)(void *ctx, enum store_log_table t, uint64_t key, struct bytes value);
+    /* One that is not there is fine. */
+    wax_rc (*drop)(void *ctx, enum store_log_table t, uint64_t key);
+    /* WAX_E_NOTFOUND: there are not so many yet. link, if not NULL, is appended to. */
+    wax_rc (*change)(void *ctx, uint64_t n, struct store_change *ret, struct buf *link);
+    /* The manifest `seq` of a handle, if it has come so far; else WAX_E_NOTFOUND. */
+    wax_rc (*version)(void *ctx, const char *handle, uint32_t seq, struct store_change *ret);
+};
+
+/* STORE_LOG_READ, STORE_LOG_WRITE: runs `job`; its result is the request's. In a READ put and
+ * drop give WAX_E_INVAL; a WRITE that fails leaves nothing behind. */
+struct store_log_run {
+    wax_rc (*job)(void *ctx, const struct store_log *log);
+    void *ctx;
 };
 
 struct store_device {
@@ -53,6 +104,7 @@ struct store_manifest {
     struct acct_id acct;
     uint32_t seq;
     struct hash32 hash;
+    struct map_opening opening;   /* random; goes into the log (PROTOCOL 8.1) */
     struct bytes chain_link;      /* as it came (RECORDS 3) */
     const struct store_device *devices;
     size_t n_devices;
@@ -95,11 +147,17 @@ struct store_lookup {
     const char *handle;
     struct acct_id acct;          /* in, or out when looked up by handle */
     uint32_t after;               /* chain links with seq > after; at least the newest comes */
+    /* NULL, or called when all below is filled, in the same transaction: makes the proofs. The
+     * request's result is its own unless something failed before. */
+    wax_rc (*prove)(void *ctx, const struct store_log *log, const struct store_lookup *l);
+    void *prove_ctx;
     /* out */
     char handle_out[318];
     uint32_t seq;                 /* newest */
     uint32_t first;               /* seq of links.v[0] */
+    uint64_t change;              /* number of the newest */
     struct buf_list links;        /* ascending; ≤ 16 MiB in all */
+    struct buf openings;          /* 16 bytes for each of links */
     struct buf_list bundles;      /* one per device in manifest order; empty buf: none */
     struct buf newest_link;       /* also when links was cut at 16 MiB */
 };
@@ -251,6 +309,7 @@ struct store_req {
         struct store_sweep sweep;
         struct store_invites invites;
         struct store_link link;
+        struct store_log_run log;
         struct store_check check;
     } u;
     wax_rc rc;                    /* out */

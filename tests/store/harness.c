@@ -200,6 +200,8 @@ wax_rc reg(struct world *w, const char *name, int n, const char *token)
     req.u.reg.manifest = (struct store_manifest){.handle = handle,
                                                  .acct = account_id(name),
                                                  .seq = 1,
+                                                 .hash = {{1}},
+                                                 .opening = {{'o'}},
                                                  .chain_link = BYTES_STR(link),
                                                  .devices = &d,
                                                  .n_devices = 1};
@@ -231,6 +233,8 @@ wax_rc publish(struct world *w, struct store_req *req, const char *name, uint32_
     req->u.update.manifest = (struct store_manifest){.handle = handle,
                                                      .acct = account_id(name),
                                                      .seq = seq,
+                                                     .hash = {{(uint8_t)seq}},
+                                                     .opening = {{'o'}},
                                                      .chain_link = BYTES_STR(link),
                                                      .devices = d,
                                                      .n_devices = n};

@@ -44,7 +44,8 @@ struct story {
     {                                                                                              \
 #fn, fn                                                                                    \
     }
-extern const struct story stories_accounts[], stories_mail[], stories_sweep[], stories_misc[];
+extern const struct story stories_accounts[], stories_mail[], stories_sweep[], stories_misc[],
+    stories_log[];
 
 /* cmocka fixtures; the initial state is an engine. */
 int world_setup(void **state);

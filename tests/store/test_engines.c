@@ -8,7 +8,7 @@
 static int tell_all(const struct engine *e)
 {
     const struct story *const books[] = {stories_accounts, stories_mail, stories_sweep,
-                                         stories_misc};
+                                         stories_misc, stories_log};
     struct CMUnitTest tests[STORIES_MAX];
     char names[STORIES_MAX][128];
     size_t n = 0;
