@@ -409,7 +409,7 @@ int main(int argc, char **argv)
     if (argc < 3)
         die("usage: bench-server WAXD FOLDER [NAME]");
     must(crypto_init(), "crypto");
-    site_start(&b.site, argv[1], argv[2], USERS);
+    site_start(&b.site, argv[1], argv[2], USERS, NULL);
     (void)snprintf(path, sizeof path, "%s/bare.db", b.site.dir);
     b.bare = bare_open(path);
     idle_figure(&b);

@@ -60,7 +60,7 @@ static void path_in(const struct site *s, const char *name, char out[320])
     (void)snprintf(out, 320, "%s/%s", s->dir, name);
 }
 
-static void init(const struct site *s, const char *waxd, const char *data)
+static void init(const struct site *s, const char *waxd, const char *data, const char *settings)
 {
     const char *const argv[] = {waxd,          "--quiet",        "--data", data,
                                 "init",        "--domain",       DOMAIN,   "--listen",
@@ -77,7 +77,7 @@ static void init(const struct site *s, const char *waxd, const char *data)
         die("waxd init failed");
     path_in(s, "data/waxd.ini", path);
     FILE *ini = fopen(path, "a");
-    if (!ini || fputs(limits, ini) == EOF || fclose(ini) != 0)
+    if (!ini || fputs(settings ? settings : limits, ini) == EOF || fclose(ini) != 0)
         die("cannot write waxd.ini");
 }
 
@@ -172,7 +172,7 @@ static void register_all(struct site *s)
     h2_free(l);
 }
 
-void site_start(struct site *s, const char *waxd, const char *where, size_t n)
+void site_start(struct site *s, const char *waxd, const char *where, size_t n, const char *settings)
 {
     char data[320];
 
@@ -181,7 +181,7 @@ void site_start(struct site *s, const char *waxd, const char *where, size_t n)
     if (!mkdtemp(s->dir))
         die("cannot make a folder");
     path_in(s, "data", data);
-    init(s, waxd, data);
+    init(s, waxd, data, settings);
     serve(s, waxd, data);
     register_all(s);
 }

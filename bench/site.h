@@ -23,9 +23,10 @@ struct site {
     size_t n_users;
 };
 
-/* Makes a folder of its own in `where`, starts the program waxd there, without limits of rate,
- * and registers n accounts. */
-void site_start(struct site *s, const char *waxd, const char *where, size_t n);
+/* Makes a folder of its own in `where`, starts the program waxd there and registers n accounts.
+ * settings: lines for waxd.ini; NULL: no limits of rate. */
+void site_start(struct site *s, const char *waxd, const char *where, size_t n,
+                const char *settings);
 /* SIGTERM, and the folder goes. */
 void site_stop(struct site *s);
 /* A new connection, logged in. */

@@ -126,6 +126,11 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
     case NGHTTP2_PRIORITY:
         (void)net_conn_calm(c);
         break;
+    case NGHTTP2_WINDOW_UPDATE:
+        /* Who takes an answer byte by byte has us make a frame of each. */
+        if (frame->window_update.window_size_increment < NET_WINDOW_STEP)
+            (void)net_conn_calm(c);
+        break;
     default:
         break;
     }

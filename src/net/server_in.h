@@ -26,6 +26,7 @@
 #define NET_STREAMS_MAX 128
 #define NET_HEADERS_MAX ((size_t)16 * 1024)
 #define NET_WINDOW (1 << 20)
+#define NET_WINDOW_STEP 1024 /* smaller steps of a client's window count as control frames */
 /* Written to the connection and not yet taken by the network: above the first we stop
  * reading from the client and sending more, below the second we go on. */
 #define NET_OUT_HIGH ((size_t)256 * 1024)
