@@ -13,16 +13,21 @@ static struct limit_rate failed_rate(const struct op *op)
     return (struct limit_rate){rate ? rate / 10 + 1 : 0, 60000};
 }
 
-static struct bytes source_of(const struct op *op) { return BYTES_STR(op->source); }
+/* Tries are counted by the key that was tried, so that nobody who shares an address with others
+ * can shut them out; a new key costs a new handshake. Only who shows none is known by address. */
+static struct bytes tried_by(const struct op *op)
+{
+    return op->has_key ? BYTES_OF(op->key.b) : BYTES_STR(op->source);
+}
 
 bool login_blocked(struct op *op)
 {
     uint64_t wait =
-        limit_ask(op->s->limits, LIMIT_LOGIN, source_of(op), failed_rate(op), op->s->now);
+        limit_ask(op->s->limits, LIMIT_LOGIN, tried_by(op), failed_rate(op), op->s->now);
 
     if (wait == 0)
         return false;
-    op_later(op, PROBLEM_RATE_LIMITED, "Too many logins from this address have failed", wait);
+    op_later(op, PROBLEM_RATE_LIMITED, "Too many logins like this have failed", wait);
     return true;
 }
 
@@ -32,7 +37,7 @@ static void unknown(struct op *op, const char *why)
         op->route->run(op);
         return;
     }
-    (void)limit_take(op->s->limits, LIMIT_LOGIN, source_of(op), failed_rate(op), op->s->now);
+    (void)limit_take(op->s->limits, LIMIT_LOGIN, tried_by(op), failed_rate(op), op->s->now);
     op_problem(op, PROBLEM_NOT_A_DEVICE, why);
 }
 

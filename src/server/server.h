@@ -22,8 +22,8 @@ struct server_conf {
     uint32_t link_max;          /* rendezvous at once: 1,000 */
     /* Token buckets; 0 = no limit. Burst: one minute's worth, of register one hour's. Login
      * (mailbox, counter, bundle), lookup and send count per account; register and link per
-     * source. Who is unknown has per source a tenth of login (for tries that fail) and a
-     * fiftieth of lookup. */
+     * source. Who is unknown has a tenth of login for tries that fail, per login key (without
+     * one: per source), and per source a fiftieth of lookup. */
     uint32_t login_per_min;     /* 1,200 */
     uint32_t lookup_per_min;    /* 3,000 */
     uint32_t send_per_min;      /* 3,000 */

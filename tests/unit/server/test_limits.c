@@ -103,9 +103,11 @@ static void every_limit_holds_and_says_when_to_come_again(void **state)
     expect_limited(NULL, "GET", "/v1/link/00112233445566778899aabbccddeeff", BYTES(NULL, 0), 7);
 }
 
-static void logins_that_fail_slow_their_address_down_not_others(void **state)
+static void logins_that_fail_slow_their_key_down_not_others(void **state)
 {
-    struct who who = {ec_public(ann.keys.dtk), "00112233445566778899aabbccddeeff", "198.51.100.7"};
+    struct point stranger = *ec_public(ann.keys.dsk);
+    struct who who = {&stranger, "00112233445566778899aabbccddeeff", "198.51.100.7"};
+    struct buf dev = {0};
     struct answer a = {.status = 0};
 
     (void)state;
@@ -119,7 +121,13 @@ static void logins_that_fail_slow_their_address_down_not_others(void **state)
     rig_ask(&g, &who, "GET", "/v1/counter", BYTES(NULL, 0), &a);
     expect_problem(&a, 429, "rate-limited");
     answer_done(&a);
-    rig_expect(&g, &ann.keys, "GET", "/v1/counter", BYTES(NULL, 0), 404, "not-found");
+    buf_hex(&dev, BYTES_OF(ann.keys.dev.b));
+    who.key = ec_public(ann.keys.dtk); /* ann, at the same address */
+    who.device = buf_cstr(&dev);
+    rig_ask(&g, &who, "GET", "/v1/counter", BYTES(NULL, 0), &a);
+    expect_problem(&a, 404, "not-found");
+    answer_done(&a);
+    buf_done(&dev);
 }
 
 static void a_problem_document_is_json_whatever_it_quotes(void **state)
@@ -163,7 +171,7 @@ int main(void)
         cmocka_unit_test(a_bucket_gives_its_burst_then_one_at_a_time),
         cmocka_unit_test(a_flood_of_keys_does_not_free_the_one_held_back),
         STORY(every_limit_holds_and_says_when_to_come_again),
-        STORY(logins_that_fail_slow_their_address_down_not_others),
+        STORY(logins_that_fail_slow_their_key_down_not_others),
         cmocka_unit_test(a_problem_document_is_json_whatever_it_quotes),
         STORY(a_device_may_have_many_streams_but_not_any_number),
     };
