@@ -103,6 +103,8 @@ static int settle(struct app *a, struct place *p, const struct args *in)
     } else if (code == WAX_EX_OK) {
         code = input_value(a, "invitation", &p->invitation, &p->invitation_line);
     }
+    if (code == WAX_EX_OK && p->invitation)
+        p->invitation = input_unlabelled(p->invitation, "invitation");
     return code;
 }
 
@@ -120,15 +122,20 @@ int run_register(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     bool none = false;
-    const struct option_of own[] = {{"invitation-file", &p.file, NULL},
-                                    {"server", &o.server, NULL},
-                                    {"ca", &o.ca_file, NULL},
-                                    {"invite", &o.invite, NULL},
-                                    {"device-name", &o.device_name, NULL},
-                                    {"protect", &p.protect, NULL},
-                                    {"recovery-file", &words.file, NULL},
-                                    {"no-recovery", NULL, &none},
-                                    {0}};
+    const struct option_of own[] = {
+        {"invitation-file", &p.file, NULL, "FILE", "the file that has the invitation"},
+        {"server", &o.server, NULL, "URL",
+         "the server, https://HOST:PORT (default: the invitation's)"},
+        {"ca", &o.ca_file, NULL, "FILE",
+         "PEM of the CA to trust (default: the invitation's, or the system's)"},
+        {"invite", &o.invite, NULL, "CODE|-", "admission code (default: the invitation's)"},
+        {"device-name", &o.device_name, NULL, "NAME", "name of this device (default: the host's)"},
+        {"protect", &p.protect, NULL, "none",
+         "protection of the local store; so far there is none"},
+        {"recovery-file", &words.file, NULL, "FILE",
+         "write the twelve recovery words there, into a new file"},
+        {"no-recovery", NULL, &none, NULL, "make no recovery words"},
+        {0}};
     int code = app_args(a, argc, argv, own, 1, 2, &in);
 
     if (code == WAX_EX_OK)
@@ -158,13 +165,17 @@ int run_link(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     const char *timeout = NULL;
-    const struct option_of own[] = {{"invitation-file", &p.file, NULL},
-                                    {"server", &o.server, NULL},
-                                    {"ca", &o.ca_file, NULL},
-                                    {"device-name", &o.device_name, NULL},
-                                    {"protect", &p.protect, NULL},
-                                    {"timeout", &timeout, NULL},
-                                    {0}};
+    const struct option_of own[] = {
+        {"invitation-file", &p.file, NULL, "FILE", "the file that has the invitation"},
+        {"server", &o.server, NULL, "URL",
+         "the server, https://HOST:PORT (default: the invitation's)"},
+        {"ca", &o.ca_file, NULL, "FILE",
+         "PEM of the CA to trust (default: the invitation's, or the system's)"},
+        {"device-name", &o.device_name, NULL, "NAME", "name of this device (default: the host's)"},
+        {"protect", &p.protect, NULL, "none",
+         "protection of the local store; so far there is none"},
+        {"timeout", &timeout, NULL, "S", "wait so long at most: 30, 30s, 5m"},
+        {0}};
     uint64_t ms = 0;
     int code = app_args(a, argc, argv, own, 1, 2, &in);
 

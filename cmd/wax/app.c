@@ -67,10 +67,17 @@ void app_note(const struct app *a, const char *fmt, ...)
 enum { OPT_OWN = 256 }; /* own options are numbered from here */
 #define OWN_MAX 12
 
-static int help(const struct app *a)
+static int help(const struct app *a, const struct option_of *own, size_t n_own)
 {
-    printf("usage: wax %s %s\n\n%s. Global options: --home DIR, --json, -q, -v; see man wax.\n",
-           a->command, a->usage, a->help);
+    printf("usage: wax %s %s\n\n%s\n", a->command, a->usage, a->help);
+    for (size_t i = 0; i < n_own; i++) {
+        char left[40];
+        (void)snprintf(left, sizeof left, "--%s%s%s", own[i].name, own[i].arg ? " " : "",
+                       own[i].arg ? own[i].arg : "");
+        printf("%s  %-22s %s\n", i ? "" : "\n", left, own[i].help);
+    }
+    fputs("\nEverywhere: --home DIR, --json, --allow-unlocked, -q, -v, -h, -V; see man wax.\n",
+          stdout);
     return fflush(stdout) == 0 ? APP_DONE : WAX_EX_IO;
 }
 
@@ -119,7 +126,7 @@ static int take(struct app *a, const struct option_of *own, size_t n_own, int c)
     else if (c == 'v')
         a->verbose = true;
     else if (c == 'h')
-        return help(a);
+        return help(a, own, n_own);
     else if (c == 'V') {
         printf("wax %s\n", wax_version());
         return fflush(stdout) == 0 ? APP_DONE : WAX_EX_IO;

@@ -29,6 +29,8 @@ struct option_of {
     const char *name;
     const char **value;
     bool *flag;
+    const char *arg;  /* what --help calls the value; NULL with a flag */
+    const char *help; /* for --help: one line */
 };
 
 /* What is left of the command line behind the options. */
@@ -63,8 +65,11 @@ wax_rc app_ask(const char *prompt, struct buf *ret);
 /* A value that may be `-`: then the next line of standard input, without its newline, in
  * *line (which *value points into afterwards). NULL and other values stay. Says errors. */
 int input_value(struct app *a, const char *what, const char **value, struct buf *line);
-/* The first line of a file. 66 when it is not there. Says errors. */
+/* A line of a file: the one that begins with `WHAT: `, as waxd prints it, without that; else the
+ * first. 66 when it is not there. Says errors. */
 int input_file(struct app *a, const char *what, const char *path, struct buf *line);
+/* text behind a leading `WHAT: `, or text. */
+const char *input_unlabelled(const char *text, const char *what);
 /* The rest of standard input, one final newline dropped; stops reading behind cap bytes. */
 int input_all(struct app *a, size_t cap, struct buf *ret);
 /* Decimal number into *ret; says errors (64). */

@@ -39,6 +39,34 @@ int input_value(struct app *a, const char *what, const char **value, struct buf 
     return code;
 }
 
+const char *input_unlabelled(const char *text, const char *what)
+{
+    size_t n = strlen(what);
+
+    if (strncmp(text, what, n) != 0 || text[n] != ':')
+        return text;
+    return text + n + 1 + strspn(text + n + 1, " \t");
+}
+
+/* Of the lines that begin with `what: ` the first, without that. */
+static bool labelled(struct buf *text, const char *what)
+{
+    char *s = (char *)(uintptr_t)buf_cstr(text), *end;
+
+    for (; s && *s; s = end) {
+        end = s + strcspn(s, "\r\n");
+        const char *found = input_unlabelled(s, what);
+        size_t n = (size_t)(end - found);
+        end += strspn(end, "\r\n");
+        if (found == s)
+            continue;
+        memmove(text->p, found, n);
+        text->n = n;
+        return buf_cstr(text) != NULL;
+    }
+    return false;
+}
+
 int input_file(struct app *a, const char *what, const char *path, struct buf *line)
 {
     wax_rc rc = os_file_read(path, LINE_MAX_BYTES, line);
@@ -50,6 +78,8 @@ int input_file(struct app *a, const char *what, const char *path, struct buf *li
                                              : WAX_EX_IO,
                         "file", "%s: read the %s from %s: %s; check the path", a->command, what,
                         path, rc_text(rc));
+    if (labelled(line, what))
+        return WAX_EX_OK;
     const uint8_t *end = line->n ? memchr(line->p, '\n', line->n) : NULL;
     if (end)
         line->n = (size_t)(end - line->p);

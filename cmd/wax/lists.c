@@ -29,7 +29,9 @@ int run_history(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     const char *limit = NULL;
-    const struct option_of own[] = {{"limit", &limit, NULL}, {"before", &o.before, NULL}, {0}};
+    const struct option_of own[] = {{"limit", &limit, NULL, "N", "the newest N only"},
+                                    {"before", &o.before, NULL, "ID", "older than this message"},
+                                    {0}};
     uint64_t n = 0;
     int code = app_args(a, argc, argv, own, 0, 1, &in);
 

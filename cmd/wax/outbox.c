@@ -8,7 +8,8 @@ int run_flush(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     const char *timeout = NULL;
-    const struct option_of own[] = {{"timeout", &timeout, NULL}, {0}};
+    const struct option_of own[] = {
+        {"timeout", &timeout, NULL, "S", "try so long at most: 30, 30s, 5m"}, {0}};
     uint64_t ms;
     int code = app_args(a, argc, argv, own, 0, 0, &in);
 
@@ -26,7 +27,7 @@ int run_outbox(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     const char *cancel = NULL;
-    const struct option_of own[] = {{"cancel", &cancel, NULL}, {0}};
+    const struct option_of own[] = {{"cancel", &cancel, NULL, "ID", "take this message back"}, {0}};
     int code = app_args(a, argc, argv, own, 0, 0, &in);
 
     if (code == WAX_EX_OK)

@@ -97,6 +97,7 @@ static void status(json_t *j, const struct wax_event *e)
     put(j, "server", e->server);
     if (e->has_connected)
         put_bool(j, "connected", e->connected);
+    put_true(j, "revoked", e->revoked);
     put_int(j, "outbox", e->outbox);
     put(j, "directory", e->directory);
     put(j, "protection", e->protection);

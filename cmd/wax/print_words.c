@@ -126,7 +126,9 @@ static void status(struct buf *out, const struct wax_event *e)
     buf_printf(out, "\ndevice:      %s\nserver:      ", e->device ? e->device : "");
     name(out, e->server);
     if (e->has_connected)
-        buf_str(out, e->connected ? " (connected)" : " (not reached)");
+        buf_str(out, e->connected ? " (connected)"
+                     : e->revoked ? " (takes this device no longer)"
+                                  : " (not reached)");
     buf_printf(out, "\noutbox:      %u waiting\n", e->outbox);
     buf_printf(out, "directory:   %s%s\n", e->directory ? e->directory : "",
                e->directory && strcmp(e->directory, "unverified") == 0

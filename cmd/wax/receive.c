@@ -7,9 +7,13 @@ int run_receive(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct args in;
     const char *timeout = NULL, *max = NULL, *since = NULL;
-    const struct option_of own[] = {{"follow", NULL, &o.follow}, {"peek", NULL, &o.peek},
-                                    {"timeout", &timeout, NULL}, {"max", &max, NULL},
-                                    {"since", &since, NULL},     {0}};
+    const struct option_of own[] = {
+        {"follow", NULL, &o.follow, NULL, "go on, until stopped"},
+        {"peek", NULL, &o.peek, NULL, "leave what is shown new"},
+        {"timeout", &timeout, NULL, "S", "wait so long for a first event: 30, 30s, 5m"},
+        {"max", &max, NULL, "N", "at most N events"},
+        {"since", &since, NULL, "SEQ", "also those shown before, with a higher seq"},
+        {0}};
     uint64_t n = 0;
     int code = app_args(a, argc, argv, own, 0, 0, &in);
 

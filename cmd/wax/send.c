@@ -49,7 +49,7 @@ int run_send(struct app *a, int argc, char **argv)
     struct wax_error err = {0};
     struct buf stdin_text = {0};
     struct args in;
-    const struct option_of own[] = {{"no-wait", NULL, &o.no_wait}, {0}};
+    const struct option_of own[] = {{"no-wait", NULL, &o.no_wait, NULL, "only queue it"}, {0}};
     int code = app_args(a, argc, argv, own, 1, 2, &in);
 
     if (code == WAX_EX_OK)

@@ -7,7 +7,9 @@ int run_verify(struct app *a, int argc, char **argv)
     struct buf line = {0};
     struct args in;
     const char *confirm = NULL;
-    const struct option_of own[] = {{"confirm", &confirm, NULL}, {0}};
+    const struct option_of own[] = {{"confirm", &confirm, NULL, "CODE|-",
+                                     "these are the digits the contact sees: mark it verified"},
+                                    {0}};
     int code = app_args(a, argc, argv, own, 1, 1, &in);
 
     if (code == WAX_EX_OK)
@@ -26,7 +28,8 @@ int run_accept_identity(struct app *a, int argc, char **argv)
     struct buf line = {0};
     struct args in;
     const char *number = NULL;
-    const struct option_of own[] = {{"code", &number, NULL}, {0}};
+    const struct option_of own[] = {{"code", &number, NULL, "CODE|-", "the new safety number"},
+                                    {0}};
     int code = app_args(a, argc, argv, own, 1, 1, &in);
 
     if (code == WAX_EX_OK && !number)

@@ -129,7 +129,7 @@ struct wax_event {
     const char *kind, *klass; /* alert */
     const char *detail;
     const char *server, *directory, *protection, *invitation; /* status */
-    bool connected, has_connected;
+    bool connected, has_connected, revoked;
     unsigned outbox;
     uint64_t counter_n;
     const char *link_code, *code;

@@ -35,6 +35,14 @@ wax_rc link_digits(const struct point *dsk, const struct point *dtk, const struc
 wax_rc link_check_4(const struct manifest *m, const struct link1 *l1,
                     const struct link2 *l2) WAX_MUST;
 
+/* Why a side ended the link before its time, as it told the other one (RECORDS 9). */
+enum link_end {
+    LINK_END_NONE,
+    LINK_END_DIGITS,  /* O: other digits were typed than N showed */
+    LINK_END_ACCOUNT, /* N: O serves another account than asked for */
+    LINK_END_OTHER,
+};
+
 enum link_event {
     LINK_POST,    /* post out.post as the next record; then step again */
     LINK_SHOW,    /* N: show out.digits, handle and account; nothing to post. Step again */
@@ -79,10 +87,16 @@ const uint8_t *link_new_rid(const struct link_new *l);
 /* records: all records at the rendezvous so far, in order. Call it first with none. rng makes
  * the first prekey; now: the earlier of both clocks.
  * WAX_E_WAIT: get more (have = n). WAX_E_DENIED: O serves another handle than asked for.
+ * WAX_E_CANCELLED: O has ended the link (link_new_ended).
  * WAX_R_*: what O or the server gave does not hold; WAX_R_CHAIN also when records seen before
  * changed. */
 wax_rc link_new_step(struct link_new *l, const struct bytes *records, size_t n,
                      const struct rng *rng, uint64_t now, struct link_out *ret) WAX_MUST;
+/* After a failure: what O said, or LINK_END_NONE when it was not O who ended the link. */
+enum link_end link_new_ended(const struct link_new *l);
+/* After a failure of our own: the record that tells O, in place of the next one; borrowed.
+ * WAX_E_INVAL: not over, told already, O's turn, or before record 3. */
+wax_rc link_new_end(struct link_new *l, struct bytes *ret) WAX_MUST;
 
 /* --- O, the existing device --- */
 struct link_old;
@@ -99,15 +113,23 @@ void link_old_free(struct link_old *l);
 const uint8_t *link_old_rid(const struct link_old *l);
 /* As link_new_step. now as for update_record. WAX_R_CHAIN: N's keys or rN are not those of the
  * link code, or its join or bundle does not hold. While the digits are asked for, or after
- * LINK_PUBLISH, a step is WAX_E_INVAL but does no harm. */
+ * LINK_PUBLISH, a step is WAX_E_INVAL but does no harm. WAX_E_EXISTS: somebody has answered N
+ * already. WAX_E_CANCELLED: N has ended the link (link_old_ended).
+ * Record 2 is sealed under keys that hang on the link code alone: before posting it the caller
+ * must make sure, durably, that this device answers each code once. */
 wax_rc link_old_step(struct link_old *l, const struct bytes *records, size_t n, uint64_t now,
                      struct link_out *ret) WAX_MUST;
 /* The digits as typed (spaces ignored). One try: WAX_E_DENIED when they differ, and the
  * machine is over. WAX_OK: step again. */
 wax_rc link_old_typed(struct link_old *l, const char *digits) WAX_MUST;
-/* The server confirmed the manifest: step again (posts record 6). Lost the race for the seq:
- * free the machine, a new link code is needed. */
+/* The server confirmed the manifest: step again (posts record 6). */
 wax_rc link_old_published(struct link_old *l) WAX_MUST;
+/* Another change won the seq for good: the machine is over, a new link code is needed. */
+wax_rc link_old_lost(struct link_old *l) WAX_MUST;
+/* As at N, from record 4 on; while the digits are asked for it ends the link. WAX_E_INVAL also
+ * where nobody knows whether the manifest was published. */
+enum link_end link_old_ended(const struct link_old *l);
+wax_rc link_old_end(struct link_old *l, struct bytes *ret) WAX_MUST;
 
 /* Names of states for traces; static. */
 const char *link_new_state(const struct link_new *l);

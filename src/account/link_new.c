@@ -25,6 +25,7 @@ struct link_new {
     struct buf record; /* of record 4 */
     struct hash32 hash;
     struct prekey prekey;
+    enum link_end why; /* ours, for O */
 };
 
 static wax_rc set_up(struct link_new *l, const char *name, const char *handle,
@@ -67,6 +68,7 @@ wax_rc link_new_start(const struct device_keys *keys, const char *name, const ch
     if (l == NULL)
         return WAX_E_NOMEM;
     l->keys = keys;
+    l->why = LINK_END_OTHER;
     rc = set_up(l, name, handle, rng);
     if (rc == WAX_OK)
         *ret = l;
@@ -120,8 +122,10 @@ static wax_rc take_2(struct link_new *l, const struct bytes *records, size_t n,
 
     if (rc == WAX_OK)
         rc = link2_decode(buf_view(&plain), &l->l2);
-    if (rc == WAX_OK && strcmp(l->l2.handle, l->asked) != 0)
+    if (rc == WAX_OK && strcmp(l->l2.handle, l->asked) != 0) {
+        l->why = LINK_END_ACCOUNT;
         rc = WAX_E_DENIED;
+    }
     if (rc == WAX_OK)
         rc = link_digits(&l->l1.dsk, &l->l1.dtk, &l->l2, &l->r_n, l->digits);
     if (rc == WAX_OK)
@@ -241,4 +245,13 @@ wax_rc link_new_step(struct link_new *l, const struct bytes *records, size_t n,
     if (rc == WAX_OK)
         *ret = out;
     return rc;
+}
+
+enum link_end link_new_ended(const struct link_new *l) { return l->room.ended; }
+
+wax_rc link_new_end(struct link_new *l, struct bytes *ret)
+{
+    if (l->state != N_OVER)
+        return WAX_E_INVAL;
+    return link_room_end(&l->room, true, l->why, ret);
 }

@@ -37,6 +37,7 @@ struct link_old {
     struct hash32 hash;
     struct buf link; /* record and join, to be published */
     struct buf bundle;
+    enum link_end why; /* ours, for N */
 };
 
 static wax_rc set_up(struct link_old *l, const struct link_old_in *in, const struct rng *rng)
@@ -59,6 +60,7 @@ static wax_rc set_up(struct link_old *l, const struct link_old_in *in, const str
         l->keys = in->keys;
         l->head = *in->head;
         l->commitment = code.commitment;
+        l->why = LINK_END_OTHER;
         l->l2.acct = in->head->manifest.acct;
         memcpy(l->l2.handle, in->head->manifest.handle, sizeof(l->l2.handle));
     }
@@ -110,7 +112,8 @@ static wax_rc take_1(struct link_old *l, const struct bytes *records, size_t n,
                      struct link_out *out)
 {
     struct buf plain = {0};
-    wax_rc rc = link_room_take(&l->room, records, n, &plain);
+    /* Record 2 is there: another device, or this one before. */
+    wax_rc rc = n > 1 ? WAX_E_EXISTS : link_room_take(&l->room, records, n, &plain);
 
     if (rc == WAX_OK)
         rc = link1_decode(buf_view(&plain), &l->l1);
@@ -285,6 +288,8 @@ wax_rc link_old_typed(struct link_old *l, const char *digits)
     same = n == LINK_DIGITS && ct_equal(typed, l->digits, LINK_DIGITS);
     mem_wipe(typed, sizeof(typed));
     l->state = same ? O_SEND_4 : O_OVER;
+    if (!same)
+        l->why = LINK_END_DIGITS;
     return same ? WAX_OK : WAX_E_DENIED;
 }
 
@@ -294,4 +299,22 @@ wax_rc link_old_published(struct link_old *l)
         return WAX_E_INVAL;
     l->state = O_SEND_6;
     return WAX_OK;
+}
+
+wax_rc link_old_lost(struct link_old *l)
+{
+    if (l->state != O_PUBLISHING)
+        return WAX_E_INVAL;
+    l->state = O_OVER;
+    return WAX_OK;
+}
+
+enum link_end link_old_ended(const struct link_old *l) { return l->room.ended; }
+
+wax_rc link_old_end(struct link_old *l, struct bytes *ret)
+{
+    if (l->state != O_OVER && l->state != O_TYPING)
+        return WAX_E_INVAL;
+    l->state = O_OVER;
+    return link_room_end(&l->room, false, l->why, ret);
 }

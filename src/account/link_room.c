@@ -198,6 +198,7 @@ wax_rc link_room_post(struct link_room *r, struct bytes plain, struct bytes *ret
 wax_rc link_room_take(struct link_room *r, const struct bytes *records, size_t n, struct buf *plain)
 {
     struct buf *b;
+    size_t before = plain->n;
     wax_rc rc;
 
     if (n > LINK_RECORDS || r->n >= LINK_RECORDS)
@@ -215,5 +216,22 @@ wax_rc link_room_take(struct link_room *r, const struct bytes *records, size_t n
     rc = buf_rc(b);
     if (rc == WAX_OK)
         r->n++;
+    if (rc == WAX_OK && plain->n - before == 1) { /* no record of the six is that short */
+        uint8_t why = plain->p[before];
+
+        r->ended =
+            why == LINK_END_DIGITS || why == LINK_END_ACCOUNT ? (enum link_end)why : LINK_END_OTHER;
+        rc = WAX_E_CANCELLED;
+    }
     return rc;
+}
+
+wax_rc link_room_end(struct link_room *r, bool at_n, enum link_end why, struct bytes *ret)
+{
+    uint8_t plain = (uint8_t)why;
+
+    /* Record 2 is sealed once for each code, and not for this (PROTOCOL 5.1). */
+    if (r->n < 2 || r->n >= LINK_RECORDS || (r->n % 2 == 0) != at_n || r->ended != LINK_END_NONE)
+        return WAX_E_INVAL;
+    return link_room_post(r, BYTES(&plain, 1), ret);
 }

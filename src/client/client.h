@@ -13,6 +13,7 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
+#include "account/link.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "client/item.h"
@@ -96,6 +97,9 @@ wax_rc client_register_prepare(const struct client_env *env, const struct client
  * unpublished account is dropped from the vault in both cases; client_detail says why). */
 wax_rc client_register_publish(struct client *c, const char *admission) WAX_MUST;
 bool client_is_published(const struct client *c);
+/* A verified manifest of the account does not list this device any more: known since a login, and
+ * for good, since keys of a removed device are never taken again (PROTOCOL 5.2). */
+bool client_is_revoked(const struct client *c);
 
 /* --- Connecting (client/login.c) ------------------------------------------------------------ */
 
@@ -221,10 +225,14 @@ struct client_link_ui {
     int (*ask_digits)(void *ctx, const char *name, char digits[7]);
     /* Waits about ms, or cancels (false). Scenarios run others meanwhile. */
     bool (*pause)(void *ctx, unsigned ms);
+    /* The other device has ended the link, and why. May be NULL. */
+    void (*ended)(void *ctx, enum link_end why);
     void *ctx;
 };
-/* env.net sends without a device here. On success the vault holds the identity. Refusal class,
- * WAX_E_TIMEOUT or WAX_E_CANCELLED else, and the vault stays empty. */
+/* env.net sends without a device here. Nothing is shown before the server has answered and knows
+ * the handle (WAX_E_NOTFOUND: it does not). A server that is away later is waited for until the
+ * deadline. On success the vault holds the identity. Refusal class, WAX_E_TIMEOUT,
+ * WAX_E_DENIED (another account answers) or WAX_E_CANCELLED else, and the vault stays empty. */
 wax_rc client_link_new(const struct client_env *env, const char *handle, const char *device_name,
                        const struct client_link_ui *ui, uint64_t deadline,
                        struct client **ret) WAX_MUST;
@@ -232,7 +240,9 @@ wax_rc client_link_new(const struct client_env *env, const char *handle, const c
  * link is finished (WAX_OK); if not, what was begun is dropped (WAX_E_NOTFOUND, as when nothing
  * was). WAX_E_EXISTS: the home has an account, or a registration that is not finished. */
 wax_rc client_link_resume(const struct client_env *env, struct client **ret) WAX_MUST;
-/* Old side. WAX_E_DENIED: wrong digits; WAX_E_NOTFOUND: no such link code (gone or mistyped). */
+/* Old side. WAX_E_DENIED: wrong digits; WAX_E_NOTFOUND: no such link code (gone or mistyped);
+ * WAX_E_EXISTS: it was answered before, here or by another device; WAX_E_CANCELLED: the new device
+ * ended it. */
 wax_rc client_link_approve(struct client *c, const char *link_code, const struct client_link_ui *ui,
                            uint64_t deadline, struct dev_id *ret_dev) WAX_MUST;
 

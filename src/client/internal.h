@@ -46,6 +46,7 @@ struct client {
     struct acct_id acct;
     char handle[HANDLE_MAX + 1];
     bool published;
+    bool revoked; /* a verified manifest of the account does not list this device */
     bool logged_in;
     int64_t skew; /* server clock − own clock, ms, by the last reply */
     bool has_skew;

@@ -6,6 +6,7 @@
 #include "account/link.h"
 
 #define POLL_PAUSE_MS 500
+#define AWAY_PAUSE_MS 5000 /* at most, between tries while the server is away */
 
 /* Records at the rendezvous so far; keeps the reply that they point into. */
 struct poll {
@@ -60,6 +61,19 @@ static wax_rc poll_get(struct client *c, const uint8_t rid[LINK_RID], struct pol
     return rc;
 }
 
+/* The record is at the rendezvous under its number; WAX_E_EXISTS: another one is. */
+static wax_rc is_there(struct client *c, const uint8_t rid[LINK_RID], struct bytes sealed)
+{
+    struct poll p = {0};
+    size_t k = sealed.p[0];
+    wax_rc rc = poll_get(c, rid, &p);
+
+    if (rc == WAX_OK && (k > p.n || !bytes_eq(p.records[k - 1], sealed)))
+        rc = WAX_E_EXISTS;
+    poll_done(&p);
+    return rc;
+}
+
 static wax_rc poll_post(struct client *c, const uint8_t rid[LINK_RID], struct bytes sealed)
 {
     Wax__V1__LinkPost m = WAX__V1__LINK_POST__INIT;
@@ -72,30 +86,66 @@ static wax_rc poll_post(struct client *c, const uint8_t rid[LINK_RID], struct by
     wax_rc rc = proto_pack(&m.base, &body);
     if (rc == WAX_OK)
         rc = client_call(c, "POST", path, buf_view(&body), &reply);
-    /* A lost reply, repeated: the record is there already, and the next poll shows it. */
-    if (rc == WAX_E_CONFLICT)
-        rc = WAX_OK;
+    if (rc == WAX_E_CONFLICT) /* a lost reply, repeated? */
+        rc = is_there(c, rid, sealed);
     reply_done(&reply);
     buf_done(&body);
     return rc;
 }
 
-/* Gets more records, or waits; WAX_E_TIMEOUT at the deadline. A rendezvous that is not there is
- * not there yet, at N before its first record. */
+static bool away(wax_rc rc) { return rc == WAX_E_NET || rc == WAX_E_TIMEOUT; }
+
+/* Waits before the next try, longer each time that the server was away. */
+static wax_rc pause_turn(struct client *c, const struct client_link_ui *ui, wax_rc rc,
+                         unsigned *pause, uint64_t deadline)
+{
+    *pause = !away(rc) ? POLL_PAUSE_MS : *pause * 2 < AWAY_PAUSE_MS ? *pause * 2 : AWAY_PAUSE_MS;
+    if (!ui->pause(ui->ctx, *pause))
+        return WAX_E_CANCELLED;
+    return now_own(c) >= deadline ? WAX_E_TIMEOUT : WAX_OK;
+}
+
+static wax_rc post_patiently(struct client *c, const uint8_t rid[LINK_RID], struct bytes sealed,
+                             const struct client_link_ui *ui, uint64_t deadline)
+{
+    unsigned pause = POLL_PAUSE_MS;
+    wax_rc rc = poll_post(c, rid, sealed);
+
+    while (away(rc)) {
+        wax_rc rc2 = pause_turn(c, ui, rc, &pause, deadline);
+        if (rc2 != WAX_OK)
+            return rc2;
+        rc = poll_post(c, rid, sealed);
+    }
+    return rc;
+}
+
+/* Gets more records, or waits; WAX_E_TIMEOUT at the deadline. */
 static wax_rc more(struct client *c, const uint8_t rid[LINK_RID], struct poll *p,
                    const struct client_link_ui *ui, uint64_t deadline)
 {
     size_t have = p->n;
+    unsigned pause = POLL_PAUSE_MS;
 
     for (;;) {
         if (now_own(c) >= deadline)
             return WAX_E_TIMEOUT;
         wax_rc rc = poll_get(c, rid, p);
-        if (rc != WAX_OK || p->n > have)
+        if ((rc != WAX_OK && !away(rc)) || p->n > have)
             return rc;
-        if (!ui->pause(ui->ctx, POLL_PAUSE_MS))
-            return WAX_E_CANCELLED;
+        rc = pause_turn(c, ui, rc, &pause, deadline);
+        if (rc != WAX_OK)
+            return rc;
     }
+}
+
+/* The other side is told of an end of ours, so that it need not wait; a server that is away has
+ * heard it once. What ended the link stays the result. */
+static wax_rc tell_end(struct client *c, const uint8_t rid[LINK_RID], struct bytes end, wax_rc why)
+{
+    wax_rc rc = poll_post(c, rid, end);
+
+    return rc == WAX_E_NOMEM || rc == WAX_E_CRYPTO ? rc : why;
 }
 
 /* --- N --- */
@@ -120,6 +170,8 @@ static wax_rc publish_identity(struct client *c)
 
     if (rc == WAX_OK)
         rc = pin_load_handle(c, c->handle, own);
+    if (rc == WAX_E_NOTFOUND)
+        rc = WAX_R_CHAIN;
     if (rc == WAX_OK &&
         (!ID_EQ(&own->head.manifest.acct, &c->acct) || pin_find(own, &c->keys.dev) < 0))
         rc = WAX_R_CHAIN; /* the directory does not show what record 4 promised */
@@ -135,7 +187,7 @@ static wax_rc publish_identity(struct client *c)
 }
 
 static wax_rc new_event(struct client *c, struct link_new *l, const struct link_out *out,
-                        const struct client_link_ui *ui, bool *done)
+                        const struct client_link_ui *ui, uint64_t deadline, bool *done)
 {
     wax_rc rc = WAX_OK;
 
@@ -147,8 +199,13 @@ static wax_rc new_event(struct client *c, struct link_new *l, const struct link_
     case LINK_POST:
         if (out->prekey)
             rc = identity_pending(c, out->prekey);
-        if (rc == WAX_OK)
+        /* The code is worth showing once the rendezvous is there. */
+        if (rc == WAX_OK && out->step == 1)
             rc = poll_post(c, link_new_rid(l), out->post);
+        else if (rc == WAX_OK)
+            rc = post_patiently(c, link_new_rid(l), out->post, ui, deadline);
+        if (rc == WAX_OK && out->step == 1)
+            ui->link_code(ui->ctx, link_new_code(l));
         break;
     case LINK_DONE:
         rc = publish_identity(c);
@@ -171,11 +228,37 @@ static wax_rc new_steps(struct client *c, struct link_new *l, const struct clien
         struct link_out out = {0};
         rc = link_new_step(l, p.records, p.n, c->env.rng, now_early(c), &out);
         if (rc == WAX_OK)
-            rc = new_event(c, l, &out, ui, &done);
+            rc = new_event(c, l, &out, ui, deadline, &done);
         else if (rc == WAX_E_WAIT)
             rc = more(c, link_new_rid(l), &p, ui, deadline);
     }
     poll_done(&p);
+    return rc == WAX_E_NOTFOUND ? WAX_E_TIMEOUT : rc; /* the rendezvous has a life, too */
+}
+
+/* Over before its time: O hears of it, the person hears who it was. */
+static wax_rc new_failed(struct client *c, struct link_new *l, const struct client_link_ui *ui,
+                         wax_rc rc)
+{
+    struct bytes end;
+
+    if (link_new_end(l, &end) == WAX_OK)
+        rc = tell_end(c, link_new_rid(l), end, rc);
+    if (ui->ended && link_new_ended(l) != LINK_END_NONE)
+        ui->ended(ui->ctx, link_new_ended(l));
+    return rc;
+}
+
+/* A server that is not there, is another one or has no such handle is told of before anything is
+ * shown. */
+static wax_rc handle_there(struct client *c)
+{
+    struct transport_reply reply = {0};
+    char path[HANDLE_MAX + 32];
+
+    (void)snprintf(path, sizeof path, "/v1/directory/%s", c->handle);
+    wax_rc rc = client_call(c, "GET", path, BYTES(NULL, 0), &reply);
+    reply_done(&reply);
     return rc;
 }
 
@@ -206,9 +289,12 @@ wax_rc client_link_new(const struct client_env *env, const char *handle, const c
         item_short(c->handle, sizeof c->handle, handle);
         rc = link_new_start(&c->keys, device_name, handle, env->rng, &l);
     }
+    if (rc == WAX_OK)
+        rc = handle_there(c);
     if (rc == WAX_OK) {
-        ui->link_code(ui->ctx, link_new_code(l));
         rc = new_steps(c, l, ui, deadline);
+        if (rc != WAX_OK)
+            rc = new_failed(c, l, ui, rc);
     }
     link_new_free(l);
     if (rc == WAX_OK) {
@@ -268,18 +354,55 @@ static wax_rc old_publish(struct client *c, struct link_old *l, const struct lin
     rc = client_publish_manifest(c, out->chain_link, out->bundle_record);
     if (c->env.unlock)
         c->env.unlock(c->env.lock_ctx);
+    if (rc == WAX_E_CONFLICT) {
+        wax_rc rc2 = link_old_lost(l);
+        return rc2 == WAX_OK ? rc : rc2;
+    }
     return rc == WAX_OK ? link_old_published(l) : rc;
 }
 
+/* Each link code is answered once by this home, whichever process it is typed into: record 2 holds
+ * a fresh rO under keys that hang on the code alone (PROTOCOL 5.1). "link.answered" = rendezvous
+ * ids, the oldest first; one lives for minutes. */
+#define ANSWERED_MAX ((size_t)64 * LINK_RID)
+
+static wax_rc answer_once(struct client *c, const uint8_t rid[LINK_RID])
+{
+    struct vault *v = c->env.vault;
+    struct buf b = {0};
+    wax_rc rc = vault_begin(v);
+
+    if (rc != WAX_OK)
+        return rc;
+    rc = client_meta_get(v, "link.answered", &b);
+    if (rc == WAX_E_NOTFOUND)
+        rc = WAX_OK;
+    for (size_t i = 0; rc == WAX_OK && i + LINK_RID <= b.n; i += LINK_RID)
+        if (memcmp(b.p + i, rid, LINK_RID) == 0)
+            rc = WAX_E_EXISTS;
+    if (rc == WAX_OK) {
+        size_t drop = b.n >= ANSWERED_MAX ? b.n + LINK_RID - ANSWERED_MAX : 0;
+        buf_add(&b, rid, LINK_RID);
+        rc = buf_rc(&b);
+        if (rc == WAX_OK)
+            rc = client_meta_put(v, "link.answered", BYTES(b.p + drop, b.n - drop));
+    }
+    buf_done(&b);
+    return vault_finish(v, rc);
+}
+
 static wax_rc old_event(struct client *c, struct link_old *l, const struct link_out *out,
-                        const struct client_link_ui *ui, bool *done)
+                        const struct client_link_ui *ui, uint64_t deadline, bool *done)
 {
     char digits[LINK_DIGITS + 1] = "";
     wax_rc rc = WAX_OK;
 
     switch (out->event) {
     case LINK_POST:
-        rc = poll_post(c, link_old_rid(l), out->post);
+        if (out->step == 2)
+            rc = answer_once(c, link_old_rid(l));
+        if (rc == WAX_OK)
+            rc = post_patiently(c, link_old_rid(l), out->post, ui, deadline);
         break;
     case LINK_ASK:
         if (ui->ask_digits(ui->ctx, out->name, digits) != 0)
@@ -312,11 +435,23 @@ static wax_rc old_steps(struct client *c, struct link_old *l, const struct clien
          * the earlier one (PROTOCOL 0). */
         rc = link_old_step(l, p.records, p.n, p.n >= 5 ? now_late(c) : now_early(c), &out);
         if (rc == WAX_OK)
-            rc = old_event(c, l, &out, ui, &done);
+            rc = old_event(c, l, &out, ui, deadline, &done);
         else if (rc == WAX_E_WAIT)
             rc = more(c, link_old_rid(l), &p, ui, deadline);
     }
     poll_done(&p);
+    return rc;
+}
+
+static wax_rc old_failed(struct client *c, struct link_old *l, const struct client_link_ui *ui,
+                         wax_rc rc)
+{
+    struct bytes end;
+
+    if (link_old_end(l, &end) == WAX_OK)
+        rc = tell_end(c, link_old_rid(l), end, rc);
+    if (ui->ended && link_old_ended(l) != LINK_END_NONE)
+        ui->ended(ui->ctx, link_old_ended(l));
     return rc;
 }
 
@@ -346,8 +481,11 @@ wax_rc client_link_approve(struct client *c, const char *link_code, const struct
         rc = link_old_start(&in, c->env.rng, &l);
     }
     mem_free(own);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK) {
         rc = old_steps(c, l, ui, deadline);
+        if (rc != WAX_OK)
+            rc = old_failed(c, l, ui, rc);
+    }
     link_old_free(l);
     return rc == WAX_OK ? newest_device(c, ret_dev) : rc;
 }

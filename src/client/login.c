@@ -377,6 +377,12 @@ out:
     return rc;
 }
 
+static wax_rc say_revoked(struct client *c)
+{
+    client_say(c, "this device was revoked: it is no longer one of %s", c->handle);
+    return WAX_E_DENIED;
+}
+
 static wax_rc check_own(struct client *c)
 {
     struct pin *own = mem_alloc(sizeof *own);
@@ -385,17 +391,38 @@ static wax_rc check_own(struct client *c)
     if (rc == WAX_OK)
         rc = pin_load(c, &c->acct, own);
     if (rc == WAX_OK && pin_find(own, &c->keys.dev) < 0) {
-        client_say(c, "this device is no longer one of %s", c->handle);
-        rc = WAX_E_DENIED;
+        rc = vault_begin(c->env.vault);
+        if (rc == WAX_OK)
+            rc = vault_finish(c->env.vault, meta_put_u64(c->env.vault, "revoked", 1));
+        if (rc == WAX_OK) {
+            c->revoked = true;
+            rc = say_revoked(c);
+        }
     }
     mem_free(own);
     return rc;
+}
+
+/* The server has refused this device's login: the directory answers anybody, and its answer is
+ * verified, so that a server cannot make a device believe that it is revoked. */
+static wax_rc why_refused(struct client *c)
+{
+    char said[sizeof c->detail];
+
+    memcpy(said, c->detail, sizeof said);
+    wax_rc rc = check_own(c);
+    if (c->revoked || rc == WAX_E_NOMEM)
+        return rc;
+    memcpy(c->detail, said, sizeof said);
+    return WAX_E_DENIED;
 }
 
 static wax_rc login_steps(struct client *c)
 {
     wax_rc rc = counter_step(c);
 
+    if (rc == WAX_E_DENIED)
+        return why_refused(c);
     if (rc == WAX_OK)
         rc = client_resume_manifest(c);
     if (rc == WAX_OK)
@@ -413,6 +440,8 @@ wax_rc client_login(struct client *c)
 {
     if (!c->published)
         return WAX_E_DENIED;
+    if (c->revoked)
+        return say_revoked(c);
     wax_rc rc = c->env.lock ? c->env.lock(c->env.lock_ctx) : WAX_OK;
     if (rc != WAX_OK)
         return rc;

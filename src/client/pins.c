@@ -212,19 +212,45 @@ static wax_rc offers_due(struct client *c, const struct pin *pin)
     return rc;
 }
 
+/* The manifest is the one that this home is publishing: its person knows. One that was only signed
+ * with this device's key is none of those. */
+static wax_rc made_here(struct client *c, const struct pin *pin, bool *ret)
+{
+    struct buf next = {0};
+    struct chain_link *link = mem_alloc(sizeof *link);
+    wax_rc rc = link ? client_meta_get(c->env.vault, "manifest.next", &next) : WAX_E_NOMEM;
+
+    *ret = false;
+    if (rc == WAX_OK) {
+        struct rd r = rd_init(buf_view(&next));
+        (void)rd_lp(&r, BUNDLE_RECORD);
+        struct bytes raw = rd_take(&r, r.left);
+        rc = row_rc(rd_end(&r) == WAX_OK ? chain_link_decode(raw, link) : WAX_R_PARSE);
+    }
+    if (rc == WAX_OK) {
+        struct hash32 h;
+        rc = manifest_hash(link->body, &h);
+        *ret = rc == WAX_OK && ID_EQ(&h, &pin->head.hash);
+    }
+    mem_free(link);
+    buf_done(&next);
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
 static wax_rc changes_apply(struct client *c, const struct pin *pin, const struct pin_change *ch)
 {
-    wax_rc rc = WAX_OK;
+    bool ours = false;
+    wax_rc rc = ID_EQ(&pin->head.manifest.acct, &c->acct) ? made_here(c, pin, &ours) : WAX_OK;
 
     for (size_t i = 0; rc == WAX_OK && i < ch->n_removed; i++) {
         struct dev_id dev;
         rc = dev_id_of(&ch->removed[i].dsk, &dev);
         if (rc == WAX_OK)
             rc = peer_drop(c, &dev);
-        if (rc == WAX_OK)
+        if (rc == WAX_OK && !ours)
             rc = device_alert(c, pin, &ch->removed[i], "device_revoked");
     }
-    for (size_t i = 0; rc == WAX_OK && i < ch->n_added; i++)
+    for (size_t i = 0; rc == WAX_OK && !ours && i < ch->n_added; i++)
         if (memcmp(ch->added[i].dsk.b, ec_public(c->keys.dsk)->b, 65) != 0)
             rc = device_alert(c, pin, &ch->added[i], "new_device");
     if (rc == WAX_OK && ch->n_removed && ID_EQ(&pin->head.manifest.acct, &c->acct))

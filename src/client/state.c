@@ -133,11 +133,12 @@ const struct acct_id *client_acct(const struct client *c) { return &c->acct; }
 const struct dev_id *client_dev(const struct client *c) { return &c->keys.dev; }
 const struct ec_key *client_login_key(const struct client *c) { return c->keys.dtk; }
 bool client_is_published(const struct client *c) { return c->published; }
+bool client_is_revoked(const struct client *c) { return c->revoked; }
 
 static wax_rc load_account(struct client *c)
 {
     struct buf b = {0};
-    uint64_t published = 0;
+    uint64_t published = 0, revoked = 0;
     wax_rc rc = client_meta_get(c->env.vault, "keys", &b);
 
     if (rc == WAX_OK)
@@ -152,7 +153,10 @@ static wax_rc load_account(struct client *c)
         memcpy(c->handle, b.p + 32, b.n - 32);
         rc = meta_get_u64(c->env.vault, "published", &published);
     }
+    if (rc == WAX_OK)
+        rc = meta_get_u64(c->env.vault, "revoked", &revoked);
     c->published = published != 0;
+    c->revoked = revoked != 0;
     buf_done(&b);
     return rc;
 }

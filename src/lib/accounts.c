@@ -161,6 +161,8 @@ struct link_ui {
     int (*digits)(void *ctx, const char *name, char digits[7]);
     void *digits_ctx;
     bool output_failed;
+    bool asked;          /* the digits */
+    enum link_end ended; /* by the other device */
 };
 
 static void ui_link_code(void *ctx, const char text[65])
@@ -190,6 +192,7 @@ static int ui_ask(void *ctx, const char *name, char digits[7])
         ui->output_failed = true;
         return -1;
     }
+    ui->asked = true;
     return ui->digits(ui->digits_ctx, name, digits);
 }
 
@@ -205,12 +208,20 @@ static bool ui_pause(void *ctx, unsigned ms)
     return !ui->output_failed;
 }
 
+static void ui_ended(void *ctx, enum link_end why)
+{
+    struct link_ui *ui = ctx;
+
+    ui->ended = why;
+}
+
 static struct client_link_ui link_calls(struct link_ui *ui)
 {
     return (struct client_link_ui){.link_code = ui_link_code,
                                    .six_digits = ui_six_digits,
                                    .ask_digits = ui_ask,
                                    .pause = ui_pause,
+                                   .ended = ui_ended,
                                    .ctx = ui};
 }
 
@@ -219,15 +230,38 @@ static uint64_t deadline(unsigned timeout_s)
     return os_now_ms() + (timeout_s ? timeout_s : 300) * 1000ULL;
 }
 
-static int link_failed(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
+/* The other device ended it. */
+static int link_ended(struct wax_error *err, enum link_end why, const char *what)
 {
+    if (why == LINK_END_DIGITS)
+        return fail(err, WAX_EX_DATA, "wrong-code",
+                    "%s: other digits were entered on the other device than are shown here; begin "
+                    "again with a new link code",
+                    what);
+    if (why == LINK_END_ACCOUNT)
+        return fail(err, WAX_EX_DATA, "other-account",
+                    "%s: it asks to join another account than this one; check the handle there, "
+                    "and begin again with a new link code",
+                    what);
+    return fail(err, WAX_EX_REFUSED, "link-ended",
+                "%s: the other device broke it off; begin again with a new link code", what);
+}
+
+static int link_failed(struct link_ui *ui, struct wax_error *err, wax_rc rc, const char *what)
+{
+    struct wax *w = ui->w;
+
+    if (rc != WAX_OK && ui->ended != LINK_END_NONE)
+        return link_ended(err, ui->ended, what);
+    if (rc == WAX_E_CANCELLED && ui->output_failed)
+        return fail(err, WAX_EX_IO, "output", "%s: the output failed", what);
     if (rc == WAX_E_TIMEOUT && !w->net_error[0])
         return fail(err, WAX_EX_AWAY, "timeout",
                     "%s: the other device did not answer in time; begin again with a new link code",
                     what);
-    if (rc == WAX_E_DENIED)
-        return fail(err, WAX_EX_DATA, "wrong-code",
-                    "%s: the code does not fit; begin again with a new link code", what);
+    if (rc == WAX_E_EXISTS)
+        return fail(err, WAX_EX_DATA, "link-code-used",
+                    "%s: this link code was tried before; begin again with a new one", what);
     if (rc == WAX_E_NOTFOUND)
         return fail(err, WAX_EX_AWAY, "link-gone",
                     "%s: nobody waits under this link code; it is mistyped or has run out: begin "
@@ -238,6 +272,21 @@ static int link_failed(struct wax *w, struct wax_error *err, wax_rc rc, const ch
                     "%s: the account changed at the same moment; begin again with a new link code",
                     what);
     return fail_rc(w, err, rc, what);
+}
+
+/* How `wax link` ended. */
+static int joined(struct link_ui *ui, struct wax_error *err, wax_rc rc, const char *handle)
+{
+    if (rc == WAX_E_NOTFOUND)
+        return fail(err, WAX_EX_NOUSER, "unknown-handle",
+                    "link this device to %s: the server knows no such handle; check the spelling",
+                    handle);
+    if (rc == WAX_E_DENIED && !ui->w->client)
+        return fail(err, WAX_EX_DATA, "other-account",
+                    "link this device to %s: a device of another account answered; begin again "
+                    "with a new link code",
+                    handle);
+    return link_failed(ui, err, rc, "link this device");
 }
 
 int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ctx,
@@ -280,7 +329,7 @@ int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ct
         rc = conn_open(w, client_login_key(w->client), client_dev(w->client));
     if (rc == WAX_OK)
         rc = client_login(w->client);
-    code = link_failed(w, err, rc, "link this device");
+    code = joined(&ui, err, rc, handle);
 out:
     buf_done(&line);
     return code == WAX_EX_OK ? event_self(w, WAX_EVENT_LINKED, fn, ctx, err) : code;
@@ -305,8 +354,12 @@ int wax_approve(wax *w, const struct wax_approve_options *o, wax_event_fn fn, vo
     if (rc == WAX_E_FULL)
         return fail(err, WAX_EX_REFUSED, "too-many-devices",
                     "approve the device: the account has 20 devices already; revoke one first");
+    if (rc == WAX_E_DENIED && ui.asked && !client_is_revoked(w->client))
+        return fail(err, WAX_EX_DATA, "wrong-code",
+                    "approve the device: these are not the digits that it shows; begin again with "
+                    "a new link code");
     if (rc != WAX_OK)
-        return link_failed(w, err, rc, "approve the device");
+        return link_failed(&ui, err, rc, "approve the device");
     hex_of(dev.b, 16, hex);
     struct wax_event e = {
         .type = WAX_EVENT_APPROVED, .handle = client_handle(w->client), .device = hex};

@@ -63,6 +63,11 @@ int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
 
     if (rc == WAX_OK)
         return WAX_EX_OK;
+    if (rc == WAX_E_DENIED && w && w->client && client_is_revoked(w->client))
+        return fail(err, WAX_EX_REFUSED, "revoked",
+                    "%s: this device was revoked, it can neither send nor receive; what it holds "
+                    "can still be read; to come back, link a new home (wax --home DIR link %s)",
+                    what, client_handle(w->client));
     if (rc_is_refusal(rc))
         return fail(err, WAX_EX_DATA, rc_refusal(rc),
                     "%s: what came does not hold (%s)%s%s; nothing of it is used", what,

@@ -122,11 +122,43 @@ static wax_rc open_locks(struct wax *w)
     return rc;
 }
 
+/* Under `lock`, so that nobody else is making the store: what a process that was killed over it has
+ * left goes first. */
+static wax_rc make_store(struct wax *w, const char *db, const char *key_path, struct buf *error)
+{
+    struct key32 key = {0};
+    wax_rc rc = home_lock(w, w->lock);
+
+    if (rc != WAX_OK)
+        return rc;
+    bool there = os_exists(db); /* another process was faster */
+    if (!there) {
+        os_file_sweep(w->home, "vault.db.new-");
+        os_file_sweep(w->home, "key.new-");
+    }
+    rc = store_key(key_path, !there, &key);
+    if (rc == WAX_OK)
+        rc = vault_sqlite_open(db, &key, os_rng(), !there, LOCK_WAIT_MS, &w->vault, error);
+    os_lock_unlock(w->lock);
+    mem_wipe(&key, sizeof key);
+    return rc;
+}
+
+static wax_rc open_store(struct wax *w, const char *db, const char *key_path, struct buf *error)
+{
+    struct key32 key = {0};
+    wax_rc rc = store_key(key_path, false, &key);
+
+    if (rc == WAX_OK)
+        rc = vault_sqlite_open(db, &key, os_rng(), false, LOCK_WAIT_MS, &w->vault, error);
+    mem_wipe(&key, sizeof key);
+    return rc;
+}
+
 int home_open(struct wax *w, bool create, struct wax_error *err)
 {
     char db[PATH_MAX], key_path[PATH_MAX];
     struct buf error = {0};
-    struct key32 key = {0};
 
     if (w->vault)
         return WAX_EX_OK;
@@ -141,10 +173,7 @@ int home_open(struct wax *w, bool create, struct wax_error *err)
                     "make the home %s: %s; choose another by --home DIR", w->home, rc_text(rc));
     rc = open_locks(w);
     if (rc == WAX_OK)
-        rc = store_key(key_path, !there, &key);
-    if (rc == WAX_OK)
-        rc = vault_sqlite_open(db, &key, os_rng(), !there, LOCK_WAIT_MS, &w->vault, &error);
-    mem_wipe(&key, sizeof key);
+        rc = there ? open_store(w, db, key_path, &error) : make_store(w, db, key_path, &error);
     int code = WAX_EX_OK;
     if (rc == WAX_E_NOTFOUND)
         code = fail(err, WAX_EX_CONFIG, "no-key",

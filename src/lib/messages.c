@@ -111,6 +111,20 @@ static int queued(struct wax *w, struct wax_error *err, wax_rc rc, wax_rc why, c
         text);
 }
 
+/* A revoked device queues nothing: it will never send again. */
+static int take_back(struct wax *w, const struct hash32 *com, struct wax_sent *ret,
+                     struct wax_error *err)
+{
+    struct msg_id id;
+
+    memcpy(id.b, com->b, sizeof id.b);
+    wax_rc rc = client_outbox_cancel(w->client, &id);
+    if (rc != WAX_OK)
+        return fail_rc(w, err, rc, "take the message back");
+    *ret = (struct wax_sent){0};
+    return fail_rc(w, err, WAX_E_DENIED, "send the message");
+}
+
 int wax_send(wax *w, const struct wax_send_options *o, struct wax_sent *ret, struct wax_error *err)
 {
     char to[HANDLE_MAX + 1];
@@ -121,6 +135,8 @@ int wax_send(wax *w, const struct wax_send_options *o, struct wax_sent *ret, str
         code = check_text(o, err);
     if (code == WAX_EX_OK)
         code = handle_of(w, o->to, to, err);
+    if (code == WAX_EX_OK && client_is_revoked(w->client))
+        code = fail_rc(w, err, WAX_E_DENIED, "send a message");
     if (code == WAX_EX_OK)
         code = know(w, to, err);
     if (code != WAX_EX_OK)
@@ -140,6 +156,8 @@ int wax_send(wax *w, const struct wax_send_options *o, struct wax_sent *ret, str
         ret->accepted = true;
         return WAX_EX_OK;
     }
+    if (rc == WAX_E_DENIED && client_is_revoked(w->client))
+        return take_back(w, &com, ret, err);
     return queued(w, err, rc, s.why, ret->id);
 }
 
@@ -272,6 +290,19 @@ static bool on_show(void *ctx, uint64_t order, const struct item *it)
     return win->h.stop == 0 && order < last;
 }
 
+/* A conversation with nobody would be an empty answer to a slip. */
+static int known_here(struct wax *w, const char *handle, struct wax_error *err)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    wax_rc rc = pin ? client_pin_by_handle(w->client, handle, pin) : WAX_E_NOMEM;
+
+    mem_free(pin);
+    if (rc == WAX_E_NOTFOUND)
+        return fail(err, WAX_EX_NOUSER, "unknown-handle",
+                    "show the history with %s: no such contact here; see wax contacts", handle);
+    return fail_rc(w, err, rc, "show the history");
+}
+
 int wax_history(wax *w, const struct wax_history_options *o, wax_event_fn fn, void *ctx,
                 struct wax_error *err)
 {
@@ -286,6 +317,8 @@ int wax_history(wax *w, const struct wax_history_options *o, wax_event_fn fn, vo
         hex_decode(o->before, strlen(o->before), win.before.b, 16) != WAX_OK)
         code = fail(err, WAX_EX_USAGE, "id", "\"%.64s\" is no message id; ids have 32 hex digits",
                     o->before);
+    if (code == WAX_EX_OK && o->with)
+        code = known_here(w, with, err);
     if (code != WAX_EX_OK)
         return code;
     const char *name = o->with ? with : NULL;

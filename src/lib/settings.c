@@ -1,5 +1,6 @@
 /* Which server, which trust: from invitation, --server, --ca, or the handle's domain. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "crypto/cert.h"
@@ -31,7 +32,31 @@ static int take_invitation(const char *text, struct invitation *in, struct wax_e
     return fail_rc(NULL, err, rc, "read the invitation");
 }
 
-/* The invitation without T, for `wax status` and for linking further devices. */
+/* HOST and PORT of w->server; false when it has more than that, or no such form. */
+static bool take_place(const char *server, struct invitation *ret)
+{
+    const char *host = server + strlen("https://"), *end, *port = NULL;
+    bool bracket = *host == '[';
+
+    host += bracket;
+    end = host + strcspn(host, bracket ? "]" : ":/");
+    size_t n = (size_t)(end - host);
+    end += bracket && *end;
+    if (*end == ':')
+        port = ++end;
+    end += strspn(end, "0123456789");
+    unsigned long value = port ? strtoul(port, NULL, 10) : 443;
+    if (n == 0 || n >= sizeof ret->host || value < 1 || value > 65535 ||
+        (*end && strcmp(end, "/") != 0))
+        return false;
+    memcpy(ret->host, host, n);
+    ret->host[n] = 0;
+    ret->port = (uint16_t)value;
+    return true;
+}
+
+/* The invitation without T, for `wax status` and for linking further devices: what counted, options
+ * included. Left out where no invitation can say it. */
 static int line_without_token(const struct invitation *in, struct buf *line, struct wax_error *err)
 {
     struct invitation bare = *in;
@@ -39,6 +64,10 @@ static int line_without_token(const struct invitation *in, struct buf *line, str
 
     bare.token[0] = 0;
     wax_rc rc = invitation_head(&bare, line);
+    if (rc == WAX_E_INVAL) {
+        buf_reset(line);
+        return WAX_EX_OK;
+    }
     if (rc == WAX_OK)
         rc = hash_raw(&h, PARTS(buf_view(line)));
     if (rc == WAX_OK)
@@ -68,6 +97,30 @@ static bool next_pem(struct bytes *in, struct bytes *ret)
     *ret = BYTES(in->p, n);
     *in = BYTES(in->p + n, in->n - n);
     return true;
+}
+
+/* The first CA of the file that the server's chain has, too: what K can name. */
+static wax_rc name_ca(struct wax *w, struct invitation *ret)
+{
+    struct buf chain = {0}, why = {0};
+    struct bytes ours = buf_view(&w->ca), one, other;
+    wax_rc rc = net_fetch_chain(w->server, &chain, &why);
+
+    while (rc == WAX_OK && !ret->has_ca && next_pem(&ours, &one)) {
+        struct bytes rest = buf_view(&chain);
+        struct hash32 h, k;
+        if (cert_spki_hash(one, &k) != WAX_OK)
+            continue;
+        while (!ret->has_ca && next_pem(&rest, &other))
+            if (cert_spki_hash(other, &h) == WAX_OK && ID_EQ(&h, &k)) {
+                ret->ca = k;
+                ret->has_ca = true;
+            }
+    }
+    buf_done(&chain);
+    buf_done(&why);
+    return rc == WAX_E_NOMEM ? rc
+                             : WAX_OK; /* a server that is away is told of by what comes next */
 }
 
 /* The server sends its chain with the CA: the one whose key has the hash told is kept, and is
@@ -101,6 +154,24 @@ static int fetch_ca(struct wax *w, const struct hash32 *k, struct wax_error *err
     return fail_rc(w, err, rc, "reach the server");
 }
 
+static int line_of(struct wax *w, const struct invitation *told, const char *domain, bool own_ca,
+                   struct buf *line, struct wax_error *err)
+{
+    struct invitation in = *told;
+    wax_rc rc = WAX_OK;
+
+    if (!take_place(w->server, &in))
+        return WAX_EX_OK;
+    (void)snprintf(in.domain, sizeof in.domain, "%s", domain);
+    if (own_ca) {
+        in.has_ca = false;
+        rc = name_ca(w, &in);
+    }
+    if (rc != WAX_OK)
+        return fail_rc(w, err, rc, "reach the server");
+    return own_ca && !in.has_ca ? WAX_EX_OK : line_without_token(&in, line, err);
+}
+
 int conn_settings(struct wax *w, const char *handle, const char *invitation, const char *server,
                   const char *ca_file, char admission[128], struct buf *line, struct wax_error *err)
 {
@@ -131,9 +202,7 @@ int conn_settings(struct wax *w, const char *handle, const char *invitation, con
         code = read_ca(w, ca_file, err);
     else if (invitation && in.has_ca)
         code = fetch_ca(w, &in.ca, err);
-    if (code == WAX_EX_OK && invitation) {
+    if (code == WAX_EX_OK && invitation)
         (void)snprintf(admission, 128, "%s", in.token);
-        code = line_without_token(&in, line, err);
-    }
-    return code;
+    return code == WAX_EX_OK ? line_of(w, &in, domain, ca_file != NULL, line, err) : code;
 }

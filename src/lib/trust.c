@@ -130,6 +130,7 @@ int wax_status(wax *w, wax_event_fn fn, void *ctx, struct wax_error *err)
         return code;
     wax_rc rc = client_login(w->client);
     e.connected = rc == WAX_OK;
+    e.revoked = client_is_revoked(w->client);
     if (!e.connected)
         e.detail = w->net_error[0] ? w->net_error : client_detail(w->client);
     hex_of(client_dev(w->client)->b, 16, device);

@@ -311,6 +311,18 @@ static wax_rc from_tls(struct net_client *c, CURLcode code)
     return fail(c, WAX_E_NET, "no secure connection to the server", c->curl_error);
 }
 
+/* "Failed to connect to H port P after N ms: Couldn't connect to server": its end says nothing
+ * that its beginning did not. */
+static void cut_verdict(char *text)
+{
+    char *last = strstr(text, ": Couldn't connect");
+
+    if (!last)
+        last = strstr(text, ": Could not connect");
+    if (last)
+        *last = 0;
+}
+
 /* curl's verdict as ours. */
 static wax_rc from_curl(struct call *call, CURLcode code)
 {
@@ -336,9 +348,11 @@ static wax_rc from_curl(struct call *call, CURLcode code)
         if (connected == 0)
             return fail(c, WAX_E_NET, "the server cannot be reached", why);
         return fail(c, WAX_E_TIMEOUT, "the server does not answer", why);
+    case CURLE_COULDNT_CONNECT:
+        cut_verdict(c->curl_error);
+        return fail(c, WAX_E_NET, "the server cannot be reached", why);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
         return fail(c, WAX_E_NET, "the server cannot be reached", why);
     default:
         return fail(c, WAX_E_NET, "the connection to the server broke", why);

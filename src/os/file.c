@@ -1,5 +1,6 @@
 #include "os/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -194,3 +195,15 @@ wax_rc os_mkdir(const char *path)
 }
 
 wax_rc os_file_remove(const char *path) { return unlink(path) == 0 ? WAX_OK : os_rc(errno); }
+
+void os_file_sweep(const char *folder, const char *begin)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (strncmp(e->d_name, begin, strlen(begin)) == 0)
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        (void)closedir(d);
+}

@@ -25,6 +25,10 @@ wax_rc os_mkdir(const char *path) WAX_MUST;
 /* Removes a file; not there is WAX_E_NOTFOUND. */
 wax_rc os_file_remove(const char *path) WAX_MUST;
 
+/* Removes the files of a folder whose names begin so: what a killed process left. What cannot go is
+ * no harm. */
+void os_file_sweep(const char *folder, const char *begin);
+
 /* A lock file (flock): held by one opener at a time, dropped by the kernel when its
  * process dies. The file itself stays. */
 struct os_lock;

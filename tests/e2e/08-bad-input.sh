@@ -52,6 +52,7 @@ code 0 'verify: the right ones, on standard input' sh -c "echo '$n' | '$wax' --h
 same 'marks the contact' true "$(j ann1 contacts | jq -r 'select(.handle == "bob@example.org") | .verified')"
 code 66 'accept-identity: nothing has changed' w ann1 accept-identity bob@example.org --code "$n"
 code 64 'accept-identity without a code' w ann1 accept-identity bob@example.org
+code 67 'history with somebody unknown' w ann1 history nobody@example.org
 code 66 'history before an unknown message' w ann1 history --before 00000000000000000000000000000000
 code 64 'numbers that are none' w ann1 receive --max -3
 code 64 'too many arguments' w ann1 status now
@@ -62,6 +63,30 @@ mv "$tmp/ann1/key" "$tmp/key"
 code 78 'the key file is missing' w ann1 status
 mv "$tmp/key" "$tmp/ann1/key"
 chmod 700 "$tmp"/ann1
+# Where the server is, said by options: what status prints serves for linking.
+mkdir "$tmp/dave1"
+: >"$tmp/dave1/vault.db.new-a1B2c3"
+: >"$tmp/dave1/vault.db.new-a1B2c3-wal"
+code 0 'register by --server, --ca and --invite' j dave1 register dave@example.org --server "$url" \
+    --ca "$srv/ca.pem" --invite "$("$waxd" invite --data "$srv" | sed -n 's/^code: //p')" --no-recovery
+same 'what a killed register left is gone' '' "$(ls "$tmp/dave1" | grep new-)"
+check 'status has an invitation line' sh -c "'$wax' --home '$tmp/dave1' status | grep -q '^invitation:  wax:127'"
+same 'the one that the server prints, without T' "$(invitation | sed 's|/[^/]*/[^/]*$||; s|/[^/]*$||')" \
+    "$(j dave1 status | jq -r .invitation | sed 's|/[^/]*/[^/]*$||; s|/[^/]*$||')"
+link dave2 dave1 dave@example.org
+good 'and links a device'
+"$waxd" invite --data "$srv" >"$tmp/printed"
+code 0 'a file with what waxd invite prints' w eve1 register eve@example.org --invitation-file "$tmp/printed" --no-recovery
+code 0 'a line with its label' w fay1 register fay@example.org "$("$waxd" invite --data "$srv" | grep ^invitation:)" --no-recovery
+code 69 'a server that is not there' w gil1 register gil@example.org --server https://127.0.0.1:1 --no-recovery
+same 'is told of once' 1 "$(grep -oiE "reached|connect to server|could not connect" "$tmp/err" | wc -l)"
+for c in register link approve devices revoke rename send receive flush outbox list contacts history verify accept-identity status; do
+    "$wax" $c --help >"$tmp/help" 2>&1 || bad "$c --help" "$tmp/help"
+    for o in $(sed -n '1,/^$/p' "$tmp/help" | grep -oE -- '--[a-z-]+' | sort -u); do
+        grep -qE "^  $o( |\$)" "$tmp/help" || bad "$c --help tells of $o" "$tmp/help"
+    done
+done
+good 'each command explains its options'
 # Control characters of others never reach a terminal raw.
 printf 'evil \033[31m\342\200\256 text' | w bob1 send ann@example.org >/dev/null
 w ann1 receive >"$tmp/out"

@@ -44,7 +44,7 @@ static bool pause_turn(void *ctx, unsigned ms)
 
 static struct client_link_ui pair_ui(struct pair *p)
 {
-    return (struct client_link_ui){on_code, on_digits, type_digits, pause_turn, p};
+    return (struct client_link_ui){on_code, on_digits, type_digits, pause_turn, NULL, p};
 }
 
 static void end_of(struct pair *p)

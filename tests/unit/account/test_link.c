@@ -239,6 +239,111 @@ static void another_handle_than_asked_for_is_refused_by_the_new_device(void **st
     end(&s);
 }
 
+static void post_end(struct story *s, wax_rc (*how)(struct story *, struct bytes *))
+{
+    struct bytes record;
+
+    assert_int_equal(how(s, &record), WAX_OK);
+    room_post(&s->room, record);
+    assert_int_equal(how(s, &record), WAX_E_INVAL); /* once */
+}
+
+static wax_rc end_n(struct story *s, struct bytes *ret) { return link_new_end(s->n, ret); }
+static wax_rc end_o(struct story *s, struct bytes *ret) { return link_old_end(s->o, ret); }
+
+static void who_typed_wrong_digits_tells_the_new_device(void **state)
+{
+    struct story s;
+    char digits[LINK_DIGITS + 1];
+
+    (void)state;
+    begin(&s, 60);
+    until_asked(&s, digits);
+    digits[0] = digits[0] == '0' ? '1' : '0';
+    assert_int_equal(link_old_typed(s.o, digits), WAX_E_DENIED);
+    assert_int_equal(link_new_ended(s.n), LINK_END_NONE);
+    post_end(&s, end_o);
+    assert_int_equal(step_n(&s), WAX_E_CANCELLED);
+    assert_int_equal(link_new_ended(s.n), LINK_END_DIGITS);
+    assert_int_equal(step_n(&s), WAX_E_INVAL);
+    end(&s);
+}
+
+static void who_types_nothing_tells_it_too(void **state)
+{
+    struct story s;
+    char digits[LINK_DIGITS + 1];
+
+    (void)state;
+    begin(&s, 61);
+    until_asked(&s, digits);
+    post_end(&s, end_o);
+    assert_int_equal(link_old_typed(s.o, digits), WAX_E_INVAL);
+    assert_int_equal(step_n(&s), WAX_E_CANCELLED);
+    assert_int_equal(link_new_ended(s.n), LINK_END_OTHER);
+    end(&s);
+}
+
+static void a_new_device_tells_the_wrong_account(void **state)
+{
+    struct story s;
+    struct bytes record;
+
+    (void)state;
+    begin_as(&s, 62, "anne@example.org");
+    assert_int_equal(end_n(&s, &record), WAX_E_INVAL);
+    post(&s, step_n, 1);
+    post(&s, step_o, 2);
+    assert_int_equal(end_o(&s, &record), WAX_E_INVAL);
+    assert_int_equal(step_n(&s), WAX_E_DENIED);
+    post_end(&s, end_n);
+    assert_int_equal(step_o(&s), WAX_E_CANCELLED);
+    assert_int_equal(link_old_ended(s.o), LINK_END_ACCOUNT);
+    assert_int_equal(step_o(&s), WAX_E_INVAL);
+    end(&s);
+}
+
+static void an_end_is_sealed_for_its_number_alone(void **state)
+{
+    struct story s;
+    char digits[LINK_DIGITS + 1];
+    struct bytes record;
+
+    (void)state;
+    begin(&s, 63);
+    until_asked(&s, digits);
+    assert_int_equal(link_old_typed(s.o, digits), WAX_OK);
+    post(&s, step_o, 4);
+    assert_int_equal(end_o(&s, &record), WAX_E_INVAL); /* record 4 is out: N's turn */
+    post(&s, step_n, 5);
+    assert_int_equal(step_o(&s), WAX_OK);
+    assert_int_equal(s.out.event, LINK_PUBLISH);
+    assert_int_equal(end_o(&s, &record), WAX_E_INVAL); /* perhaps published */
+    assert_int_equal(link_old_lost(s.o), WAX_OK);
+    post_end(&s, end_o);
+    assert_int_equal(step_n(&s), WAX_E_CANCELLED);
+    assert_int_equal(link_new_ended(s.n), LINK_END_OTHER);
+    end(&s);
+}
+
+static void a_code_that_was_answered_is_not_answered_again(void **state)
+{
+    struct story s;
+    struct link_old *second = NULL;
+
+    (void)state;
+    begin(&s, 64);
+    post(&s, step_n, 1);
+    post(&s, step_o, 2);
+    struct link_old_in in = {.code = link_new_code(s.n), .keys = &s.ann.keys, .head = &s.ann.head};
+    assert_int_equal(link_old_start(&in, &s.rng, &second), WAX_OK);
+    assert_int_equal(link_old_step(second, s.room.view, s.room.n, NOW, &s.out), WAX_E_EXISTS);
+    struct bytes record;
+    assert_int_equal(link_old_end(second, &record), WAX_E_INVAL);
+    link_old_free(second);
+    end(&s);
+}
+
 static void a_new_device_joins_no_other_manifest(void **state)
 {
     struct story s;
@@ -418,6 +523,11 @@ int main(void)
         cmocka_unit_test(a_new_device_is_linked),
         cmocka_unit_test(digits_with_spaces_are_the_same_digits),
         cmocka_unit_test(a_wrong_code_ends_it_and_there_is_no_second_try),
+        cmocka_unit_test(who_typed_wrong_digits_tells_the_new_device),
+        cmocka_unit_test(who_types_nothing_tells_it_too),
+        cmocka_unit_test(a_new_device_tells_the_wrong_account),
+        cmocka_unit_test(an_end_is_sealed_for_its_number_alone),
+        cmocka_unit_test(a_code_that_was_answered_is_not_answered_again),
         cmocka_unit_test(a_swapped_device_is_seen_by_the_link_code),
         cmocka_unit_test(a_swapped_account_gives_other_digits),
         cmocka_unit_test(another_handle_than_asked_for_is_refused_by_the_new_device),
