@@ -6,6 +6,7 @@
 
 #include "../../bench/measure.h"
 #include "os/clock.h"
+#include "wire/records.h"
 
 #define MORE_KIB_MAX ((size_t)64 * 1024)
 #define P99_MAX_US 3000000.0
@@ -114,6 +115,53 @@ void newcomer_is_served(const struct siege *s)
         h2_poll(l, 100);
     assert_int_equal(call.status, 404); /* no counter stored yet */
     h2_free(l);
+}
+
+struct looking {
+    struct buf in;
+    uint64_t seqs[64];
+    size_t n;
+    bool drained;
+};
+
+static void on_frames(struct h2_call *c, struct bytes piece)
+{
+    struct looking *x = c->ctx;
+    struct bytes left;
+    struct buf rest = {0};
+    struct frame f;
+
+    buf_bytes(&x->in, piece);
+    left = buf_view(&x->in);
+    while (frame_next(&left, &f) == WAX_OK) {
+        x->drained |= f.type == FRAME_DRAINED;
+        if (f.type == FRAME_ENVELOPE && x->n < 64)
+            x->seqs[x->n++] = f.seq;
+    }
+    buf_bytes(&rest, left);
+    buf_done(&x->in);
+    x->in = rest;
+}
+
+size_t mailbox_of(const struct siege *s, size_t who, uint64_t seqs[64])
+{
+    struct h2_loop *l = site_loop(&s->site);
+    struct h2_conn *c = site_connect(&s->site, l, who);
+    struct looking x = {.n = 0};
+    struct h2_call call = {
+        .method = "GET", .path = "/v1/mailbox", .on_bytes = on_frames, .ctx = &x};
+    uint64_t end = os_mono_ms() + 10000;
+
+    h2_submit(c, &call);
+    h2_flush(c);
+    while (!x.drained && os_mono_ms() < end)
+        h2_poll(l, 100);
+    assert_true(x.drained);
+    h2_free(l);
+    buf_done(&x.in);
+    if (seqs)
+        memcpy(seqs, x.seqs, sizeof x.seqs);
+    return x.n;
 }
 
 int ask_as(const struct siege *s, const struct user *u, const char *device, const char *method,

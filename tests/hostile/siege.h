@@ -41,6 +41,8 @@ void newcomer_is_served(const struct siege *s);
 /* A whole request on a connection of its own, by u (NULL: nobody) as that device. */
 int ask_as(const struct siege *s, const struct user *u, const char *device, const char *method,
            const char *path, struct bytes body, struct foe_answer *ret);
+/* Envelopes in a user's mailbox, as its owner sees them; seqs may be NULL. */
+size_t mailbox_of(const struct siege *s, size_t who, uint64_t seqs[64]);
 /* The answer is that one, and the problem has that name ("" : none). */
 void refused_with(const struct foe_answer *a, int status, const char *problem);
 
