@@ -108,6 +108,7 @@ check() {
     step poison-gcc meson_suites "$build" poison
     step e2e meson_suites "$build" e2e
     step fire meson_suites "$build" fire
+    step field meson_suites "$build" field
     step hostile meson_suites "$build" hostile
     step clang-build clang_build
     step poison-clang meson_suites "$top/build-clang" poison

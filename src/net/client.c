@@ -6,10 +6,10 @@
 #include <strings.h>
 
 #include <curl/curl.h>
-#include <openssl/x509_vfy.h>
 
 #include "base/http.h"
 #include "base/mem.h"
+#include "net/verify.h"
 #include "os/clock.h"
 
 #define CONNECT_MS 10000L
@@ -23,10 +23,11 @@ struct net_client {
     CURLM *multi; /* holds the connections between calls; NULL: none */
     CURL *easy;
     struct curl_slist *headers, *headers_body;
-    char *url, *user_agent;
+    char *url, *host, *user_agent;
     struct buf ca, cert, key;
     bool (*cancelled)(void *ctx);
     void *cancel_ctx;
+    struct net_verdict verdict;
     char curl_error[CURL_ERROR_SIZE];
     char error[512];
     unsigned retry_after;
@@ -70,6 +71,7 @@ void net_client_free(struct net_client *c)
     curl_slist_free_all(c->headers);
     curl_slist_free_all(c->headers_body);
     mem_free(c->url);
+    mem_free(c->host);
     mem_free(c->user_agent);
     buf_done(&c->ca);
     buf_done(&c->cert);
@@ -99,6 +101,25 @@ static bool make_headers(struct net_client *c, const char *device)
            add_header(&c->headers_body, "expect:"); /* no waiting for 100 */
 }
 
+/* The host of a URL as certificates name it; NULL: there is none, or no memory. */
+static char *host_of(const char *url)
+{
+    CURLU *u = curl_url();
+    char *part = NULL, *ret = NULL;
+
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &part, 0) == CURLUE_OK) {
+        size_t n = strlen(part);
+        bool brackets = n > 2 && part[0] == '[' && part[n - 1] == ']';
+        ret = mem_strdup(brackets ? part + 1 : part);
+        if (ret && brackets)
+            ret[n - 2] = 0;
+    }
+    curl_free(part);
+    curl_url_cleanup(u);
+    return ret;
+}
+
 wax_rc net_client_new(const struct net_client_conf *conf, struct net_client **ret)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -115,13 +136,14 @@ wax_rc net_client_new(const struct net_client_conf *conf, struct net_client **re
         return WAX_E_NOMEM;
     c->easy = curl_easy_init();
     c->url = mem_strdup(conf->url);
+    c->host = host_of(conf->url);
     c->user_agent = conf->user_agent ? mem_strdup(conf->user_agent) : NULL;
     c->cancelled = conf->cancelled;
     c->cancel_ctx = conf->cancel_ctx;
     buf_bytes(&c->ca, conf->ca_pem);
     buf_bytes(&c->cert, conf->cert_pem);
     buf_bytes(&c->key, conf->key_pem);
-    if (!c->easy || !c->url || (conf->user_agent && !c->user_agent) || buf_rc(&c->ca) ||
+    if (!c->easy || !c->url || !c->host || (conf->user_agent && !c->user_agent) || buf_rc(&c->ca) ||
         buf_rc(&c->cert) || buf_rc(&c->key) || !make_headers(c, conf->device)) {
         net_client_free(c);
         return WAX_E_NOMEM;
@@ -213,6 +235,21 @@ static struct curl_blob blob_of(const struct buf *b)
             bad = true;                                                                            \
     } while (0)
 
+static CURLcode on_tls(CURL *e, void *tls, void *ctx)
+{
+    struct net_client *c = ctx;
+
+    (void)e;
+    switch (net_verify_watch(tls, c->host, &c->verdict)) {
+    case WAX_OK:
+        return CURLE_OK;
+    case WAX_E_NOMEM:
+        return CURLE_OUT_OF_MEMORY;
+    default:
+        return CURLE_SSL_CONNECT_ERROR;
+    }
+}
+
 static bool set_tls(struct net_client *c)
 {
     CURL *e = c->easy;
@@ -222,6 +259,8 @@ static bool set_tls(struct net_client *c)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    SET(CURLOPT_SSL_CTX_DATA, c);
     if (ca.len > 0) {
         /* Without these two the system's roots would count as well. */
         SET(CURLOPT_CAINFO, NULL);
@@ -298,13 +337,8 @@ static wax_rc fail(struct net_client *c, wax_rc rc, const char *what, const char
 
 static wax_rc from_tls(struct net_client *c, CURLcode code)
 {
-    long verify = X509_V_OK;
-
-    /* "Unspecified" is what curl starts with: no verdict was reached, or the chain held. */
-    (void)curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-    if (verify != X509_V_OK && verify != X509_V_ERR_UNSPECIFIED)
-        return fail(c, WAX_E_TLS, "the server's certificate does not hold",
-                    X509_verify_cert_error_string(verify));
+    if (c->verdict.error != X509_V_OK)
+        return fail(c, WAX_E_TLS, "the server's certificate does not hold", c->verdict.text);
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         return fail(c, WAX_E_TLS, "the server's certificate does not hold: wrong name",
                     c->curl_error);

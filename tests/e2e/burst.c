@@ -17,7 +17,7 @@ int main(int argc, char **argv)
     int code = wax_open(&(struct wax_options){.home = argv[1]}, &w, &err);
     for (int i = from; i < end && (code == WAX_EX_OK || code == WAX_EX_QUEUED); i++) {
         struct wax_sent sent = {0};
-        char text[200];
+        char text[4096];
         (void)snprintf(text, sizeof text, "%s %d", argv[3], i);
         struct wax_send_options o = {.to = argv[2], .text = text, .text_len = strlen(text)};
         code = wax_send(w, &o, &sent, &err);
