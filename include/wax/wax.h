@@ -216,7 +216,7 @@ struct wax_receive_options {
     unsigned max;        /* 0: all */
     bool peek;           /* events stay new */
     bool has_since;
-    uint64_t since; /* also events already shown, with a higher seq */
+    uint64_t since; /* also events already shown, with a higher seq, as a `repeat` */
 };
 /* Hands over what has arrived, oldest first: MESSAGE, EXPIRED, ALERT. An event counts as
  * shown when fn returned 0; one interrupted comes again with `repeat`. 69 when the server is

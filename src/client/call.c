@@ -36,23 +36,36 @@ static wax_rc status_rc(const struct transport_reply *r)
     }
 }
 
-/* The person is told once of a clock that differs by more than an hour (PROTOCOL 0). */
-static wax_rc note_clock(struct client *c)
+static wax_rc clock_told(struct client *c, bool off, bool *ret_known)
 {
-    uint64_t told, off = c->skew < 0 ? 0 - (uint64_t)c->skew : (uint64_t)c->skew;
+    uint64_t told;
     wax_rc rc = meta_get_u64(c->env.vault, "clock.told", &told);
 
-    if (rc != WAX_OK || (off > SKEW_MS) == (told != 0))
+    *ret_known = rc == WAX_OK && off == (told != 0);
+    return rc;
+}
+
+/* The person is told once of a clock that differs by more than an hour (PROTOCOL 0). Several
+ * processes of this home may find that at the same moment: who comes second finds it told. */
+static wax_rc note_clock(struct client *c)
+{
+    uint64_t ms = c->skew < 0 ? 0 - (uint64_t)c->skew : (uint64_t)c->skew;
+    bool off = ms > SKEW_MS, known;
+    wax_rc rc = clock_told(c, off, &known);
+
+    if (rc != WAX_OK || known)
         return rc;
     rc = vault_begin(c->env.vault);
     if (rc != WAX_OK)
         return rc;
-    rc = meta_put_u64(c->env.vault, "clock.told", off > SKEW_MS);
-    if (rc == WAX_OK && off > SKEW_MS) {
+    rc = clock_told(c, off, &known);
+    if (rc == WAX_OK && !known)
+        rc = meta_put_u64(c->env.vault, "clock.told", off);
+    if (rc == WAX_OK && !known && off) {
         char text[128];
         (void)snprintf(text, sizeof text,
                        "this device's clock and the server's differ by %llu minutes",
-                       (unsigned long long)(off / 60000));
+                       (unsigned long long)(ms / 60000));
         struct item a = alert_make(c, "clock_differs", WAX_OK, c->handle, &c->keys.dev, text);
         rc = event_put_item(c->env.vault, &a);
     }

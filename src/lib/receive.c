@@ -45,12 +45,12 @@ struct receiving {
 
 /* --- Handing over --- */
 
-/* Marks tried, hands over, marks shown; what was tried before comes again as a repeat. */
+/* Marks tried, hands over, marks shown; what was tried or shown before comes again as a repeat. */
 static wax_rc hand_one(struct receiving *r, uint64_t seq, enum item_shown shown,
                        const struct item *it)
 {
     struct client *c = r->w->client;
-    bool again = shown == SHOWN_TRIED;
+    bool again = shown != SHOWN_NEW;
     wax_rc rc = WAX_OK;
 
     if (!r->o->peek && shown == SHOWN_NEW)

@@ -25,7 +25,7 @@ same 'message 3 is a repeat' 'message 3 true,message 4 null,message 5 null' \
 code 0 'nothing new is 0' j bob1 receive
 same 'and nothing is printed' '' "$(cat "$tmp/out")"
 code 0 '--since shows again what came after' j bob1 receive --since "$seq"
-same 'three' 3 "$(texts "$tmp/out" | wc -l)"
+same 'three, as repeats' 'true true true' "$(jq -r 'select(.type == "message") | .repeat' "$tmp/out" | paste -sd' ')"
 start=$(date +%s)
 code 0 '--timeout waits, then ends well' j bob1 receive --timeout 2s
 check 'about that long' [ $(($(date +%s) - start)) -ge 2 ]

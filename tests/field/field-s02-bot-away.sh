@@ -48,7 +48,7 @@ wait $follower $reader
 others=''
 
 # --- The reader dies after 40 ---
-# It confirms by the seq of what it has dealt with.
+# Before, it hesitates, so that the pipe is full of what it will never read. It confirms by the seq of what it has dealt with.
 : >"$tmp/dealt"
 reader() { # COUNT: deals with so many messages, or all there are
     n=0
@@ -57,7 +57,7 @@ reader() { # COUNT: deals with so many messages, or all there are
         case $line in *'"type":"message"'*) n=$((n + 1)) ;; esac
     done
 }
-{ until_true 60 [ -e "$tmp/all-sent" ]; reader 40; } <"$tmp/pipe" &
+{ until_true 60 [ -e "$tmp/all-sent" ]; reader 40; sleep 2; } <"$tmp/pipe" &
 reader=$!
 "$wax" --json --home "$tmp/bob1" receive --follow >"$tmp/pipe" 2>"$tmp/bob1.ferr" &
 follower=$!
