@@ -316,6 +316,10 @@ wax_rc content_take(struct client *c, const struct opened *o, const char *from, 
     if (!for_nobody(o))
         return take_seen(c, o, from, frame_time, false);
     wax_rc rc = unread_resolve(c, &o->com, &o->sender.acct);
+    /* Its com stays known: a server that sends it once more when its keys and the dedup are gone
+     * does not make news of it. */
+    if (rc == WAX_OK)
+        rc = message_file(c, &o->com, &o->sender.acct, NO_LINE);
     return rc == WAX_OK ? take_silent(c, o) : rc;
 }
 

@@ -201,7 +201,9 @@ void conversation_of(const struct acct_id *a, const struct acct_id *b, uint8_t o
 wax_rc sync_queue(struct client *c, const struct pin *const *pins, size_t n) WAX_MUST;
 
 /* --- content.c: what an accepted message does; in the receiving transaction --- */
-/* Display dedup (4.3): (com, sender account) → order of the history row. WAX_E_NOTFOUND. */
+/* Display dedup (4.3): (com, sender account) → order of the history row, NO_LINE for what people
+ * do not see. WAX_E_NOTFOUND. */
+#define NO_LINE 0
 wax_rc message_find(struct client *c, const struct hash32 *com, const struct acct_id *sender,
                     uint64_t *ret_order) WAX_MUST;
 wax_rc message_file(struct client *c, const struct hash32 *com, const struct acct_id *sender,

@@ -20,6 +20,12 @@ static wax_rc looked_up(struct client *c, const char *hint, struct hash32 *key,
     return rc;
 }
 
+/* One from the future is that of a clock set back since. */
+static bool is_recent(const struct handle_lookup *l, uint64_t now)
+{
+    return now >= l->begun && now - l->begun < SENDER_REFETCH_MS;
+}
+
 /* Look-ups of the last ten minutes that did not know the sender. Only a server that makes senders
  * up causes many (it sets the names itself): it is not followed everywhere, the rest waits. */
 #define FRUITLESS_MAX 32
@@ -29,7 +35,7 @@ static unsigned fruitless(const struct client *c, uint64_t now)
     unsigned n = 0;
 
     for (size_t i = 0; i < c->lookups.n / sizeof *l; i++)
-        n += l[i].fruitless && now < l[i].begun + SENDER_REFETCH_MS;
+        n += l[i].fruitless && is_recent(&l[i], now);
     return n;
 }
 
@@ -39,12 +45,12 @@ static wax_rc refetch(struct client *c, const char *hint, uint64_t *ret_begun)
 {
     struct hash32 key;
     struct handle_lookup *old, fresh;
-    uint64_t now = now_late(c);
+    uint64_t now = now_server(c); /* as frames are timed */
     wax_rc rc = looked_up(c, hint, &key, &old);
 
     if (rc != WAX_OK)
         return rc;
-    if (old && now < old->begun + SENDER_REFETCH_MS) {
+    if (old && is_recent(old, now)) {
         *ret_begun = old->begun;
         return WAX_OK;
     }

@@ -141,6 +141,16 @@ static wax_rc admit_held(struct opening *o)
     return rc == WAX_OK ? admit_known_epoch(o, x, &row) : rc;
 }
 
+/* A message of a session that is not held here (any more): each side may have only one that the
+ * other lacks, and neither would ever read the other. A session just begun by us, and not answered
+ * yet, says all that a further one would. */
+static bool no_common_session(const struct opening *o)
+{
+    const struct session *sending = session_choose(o->next);
+
+    return o->env->hdr.type == ENV_MSG && !(sending && sending->initiator && !sending->recv.on);
+}
+
 wax_rc opening_admit(struct opening *o)
 {
     wax_rc rc = session_slot_hash(o->env->raw_hdr, o->env->body, &o->slot_hash);
@@ -157,6 +167,7 @@ wax_rc opening_admit(struct opening *o)
     if (rc == WAX_OK)
         rc = held ? admit_held(o) : admit_init(o);
     o->why.ahead = o->why.ahead && rc == WAX_R_RULE;
-    o->why.renew = rc == WAX_R_GAP || o->why.ahead;
+    o->why.renew =
+        rc == WAX_R_GAP || o->why.ahead || (rc == WAX_R_NO_KEY && !held && no_common_session(o));
     return rc;
 }

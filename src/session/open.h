@@ -27,7 +27,8 @@ enum conversation_kind {
 enum clone_kind { CLONE_NONE, CLONE_SLOT, CLONE_FANOUT, CLONE_EPOCH };
 struct open_why {
     enum clone_kind clone; /* WAX_R_CLONE: which of the three */
-    bool renew;            /* WAX_R_GAP, or ahead: call session_mark_renew (4.4, 4.5) */
+    bool renew;            /* WAX_R_GAP, ahead, or a MSG of a session that is not held: call
+                              session_mark_renew (4.4, 4.5) */
     bool ahead;            /* WAX_R_RULE: an epoch that answers one we do not know to have sent: our
                               state is an older one, and the message cannot be read in it */
     bool fanout_known;     /* the (sender device, fanout id) was accepted before: do not list */

@@ -94,7 +94,8 @@ void session_mark_offer_due(struct peer_sessions *s)
 
 bool session_mark_renew(struct peer_sessions *s, uint64_t now)
 {
-    if (s->renewed_at && now < s->renewed_at + SESSION_RENEW_MS)
+    /* A time from the future is that of a clock set back since. */
+    if (s->renewed_at && now >= s->renewed_at && now - s->renewed_at < SESSION_RENEW_MS)
         return false;
     s->renew = true;
     s->renewed_at = now;

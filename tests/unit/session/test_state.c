@@ -112,6 +112,10 @@ static void renewal_is_granted_once_an_hour(void **state)
     assert_false(l.started);
     letter_done(&l);
     assert_true(session_mark_renew(s, TALK_NOW + HOUR_MS));
+    /* A clock that was wrong once does not keep them apart. */
+    assert_true(session_mark_renew(s, TALK_NOW + 4000 * DAY_MS));
+    assert_true(session_mark_renew(s, TALK_NOW + 2 * HOUR_MS));
+    assert_false(session_mark_renew(s, TALK_NOW + 2 * HOUR_MS + 1));
 }
 
 static void a_reading_only_session_is_left_for_the_one_before(void **state)
