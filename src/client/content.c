@@ -223,9 +223,9 @@ static wax_rc take_message(struct client *c, const struct opened *o, const char 
 
 /* "want." ‖ hex acct_id → flags ‖ seq ‖ hash ‖ handle: an account that a sibling pinned. It is
  * looked up outside of this transaction and held against what the sibling told. */
-static wax_rc want(struct client *c, const Wax__V1__Pin *p)
+static wax_rc want(struct client *c, const Wax__V1__Pin *p, bool keep)
 {
-    struct buf name = {0}, value = {0};
+    struct buf name = {0}, value = {0}, there = {0};
     wax_rc rc = WAX_OK;
 
     if (p->acct_id.len != 32 || p->hash.len != 32 || !handle_valid(PB_BYTES(p->handle)) ||
@@ -239,11 +239,29 @@ static wax_rc want(struct client *c, const Wax__V1__Pin *p)
     buf_bytes(&value, PB_BYTES(p->acct_id));
     buf_bytes(&value, PB_BYTES(p->handle));
     rc = buf_rc(&name) != WAX_OK ? name.rc : buf_rc(&value);
-    if (rc == WAX_OK)
+    if (rc == WAX_OK && keep)
+        keep = (rc = vault_get(c->env.vault, VT_META, buf_view(&name), &there)) == WAX_OK;
+    if (rc == WAX_E_NOTFOUND)
+        rc = WAX_OK;
+    if (rc == WAX_OK && !keep)
         rc = vault_put(c->env.vault, VT_META, buf_view(&name), buf_view(&value));
     buf_done(&name);
     buf_done(&value);
+    buf_done(&there);
     return rc;
+}
+
+wax_rc content_want(struct client *c, const struct pin *pin)
+{
+    Wax__V1__Pin p = WAX__V1__PIN__INIT;
+    const struct manifest *m = &pin->head.manifest;
+
+    p.acct_id = (ProtobufCBinaryData){sizeof m->acct.b, (uint8_t *)(uintptr_t)m->acct.b};
+    p.hash = (ProtobufCBinaryData){sizeof pin->head.hash.b, (uint8_t *)(uintptr_t)pin->head.hash.b};
+    p.handle = (ProtobufCBinaryData){strlen(m->handle), (uint8_t *)(uintptr_t)m->handle};
+    p.seq = m->seq;
+    directory_forget(c, &m->acct);
+    return want(c, &p, true);
 }
 
 static wax_rc take_sync(struct client *c, const struct opened *o)
@@ -254,7 +272,7 @@ static wax_rc take_sync(struct client *c, const struct opened *o)
     if (!s || !ID_EQ(&o->sender.acct, &c->acct))
         return WAX_OK; /* only own devices may raise pins */
     for (size_t i = 0; rc == WAX_OK && i < s->n_pins; i++)
-        rc = want(c, s->pins[i]);
+        rc = want(c, s->pins[i], false);
     return rc;
 }
 

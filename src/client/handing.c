@@ -7,14 +7,17 @@
 #include "session/fanout.h"
 #include "wire/envelope.h"
 
-/* REPAIR_CATCHUP, dev 16 → since 8 (the server's clock) ‖ asked 8 (own clock; 0: not yet) ‖ got 4 ‖
- * times asked 1 ‖ stuck 1. */
+/* REPAIR_CATCHUP, dev 16 → since 8 ‖ back 8 (the server's clock) ‖ asked 8 (own clock) ‖ got 4 ‖
+ * times asked 1 ‖ answered 1. */
 struct catchup {
-    uint64_t since, asked;
-    uint32_t got;
-    uint8_t asks, stuck; /* stuck: something was of an account not known yet */
+    uint64_t since; /* what came until then is here */
+    uint64_t back;  /* but for something of an account not known yet, from then on; 0: nothing */
+    uint64_t asked; /* or answered last; 0: not yet */
+    uint32_t got;   /* what it told that came after since */
+    uint8_t asks;
+    bool answered; /* at all: the newest known here always comes once more */
 };
-#define ROW 22
+#define ROW 30
 #define CATCHUPS_MAX 12U
 #define CATCHUP_AGAIN_MS (2 * DAY_MS) /* no answer at all */
 #define SLACK_MS HOUR_MS
@@ -28,7 +31,12 @@ static bool row_read(struct bytes v, struct catchup *u)
 {
     if (v.n != ROW)
         return false;
-    *u = (struct catchup){get_u64(v.p), get_u64(v.p + 8), get_u32(v.p + 16), v.p[20], v.p[21]};
+    *u = (struct catchup){.since = get_u64(v.p),
+                          .back = get_u64(v.p + 8),
+                          .asked = get_u64(v.p + 16),
+                          .got = get_u32(v.p + 24),
+                          .asks = v.p[28],
+                          .answered = v.p[29] != 0};
     return true;
 }
 
@@ -37,10 +45,11 @@ static wax_rc row_put(struct client *c, const struct dev_id *dev, const struct c
     uint8_t key[VAULT_KEY_MAX], b[ROW];
 
     put_u64(b, u->since);
-    put_u64(b + 8, u->asked);
-    put_u32(b + 16, u->got);
-    b[20] = u->asks;
-    b[21] = u->stuck;
+    put_u64(b + 8, u->back);
+    put_u64(b + 16, u->asked);
+    put_u32(b + 24, u->got);
+    b[28] = u->asks;
+    b[29] = u->answered;
     return vault_put(c->env.vault, VT_REPAIR, row_key(dev, key), BYTES_OF(b));
 }
 
@@ -83,10 +92,17 @@ wax_rc catchup_begin(struct client *c, uint64_t drained)
     for (size_t i = 0; rc == WAX_OK && i < n; i++) {
         struct catchup u = {.since = since}, was;
         rc = row_load(c, &devs[i], &was);
-        if (rc == WAX_OK && was.asked && now_own(c) >= was.asked && now_own(c) - was.asked < ASK_MS)
-            continue; /* it was asked just now */
-        if (rc == WAX_OK && was.since < since && !was.asked)
+        /* What is still missing of an earlier absence stays asked for. */
+        if (rc == WAX_OK && was.since < since)
             u.since = was.since;
+        if (rc == WAX_OK)
+            u.back = was.back;
+        if (rc == WAX_OK && was.asked && now_own(c) >= was.asked &&
+            now_own(c) - was.asked < ASK_MS) { /* it was asked just now */
+            u = was;
+            if (since < was.since && (!was.back || since < was.back))
+                u.back = since ? since : 1;
+        }
         if (rc == WAX_OK || rc == WAX_E_NOTFOUND)
             rc = row_put(c, &devs[i], &u);
     }
@@ -95,7 +111,7 @@ wax_rc catchup_begin(struct client *c, uint64_t drained)
 
 struct due {
     uint64_t now, next;
-    struct buf devs, over;
+    struct buf devs, over, broken_off;
 };
 
 static bool due_row(void *ctx, struct bytes key, struct bytes value)
@@ -105,14 +121,14 @@ static bool due_row(void *ctx, struct bytes key, struct bytes value)
 
     if (key.n != 17 || !row_read(value, &u))
         return true;
-    bool more = u.stuck || u.got >= HAND_MAX;
-    uint64_t at = !u.asked ? d->now : u.asked + (more ? ASK_MS : CATCHUP_AGAIN_MS);
-    if (u.asks >= CATCHUPS_MAX || (u.asked && !more && u.got && d->now >= u.asked + ASK_MS))
-        buf_add(&d->over, key.p + 1, 16);
-    else if (at <= d->now || u.asked > d->now)
+    /* A sibling stops at its own bound without a word: it is over when nothing new comes. */
+    bool more = u.back || u.got;
+    uint64_t at = !u.asked ? d->now : u.asked + (more || u.answered ? ASK_MS : CATCHUP_AGAIN_MS);
+    bool due = at <= d->now || u.asked > d->now;
+    if (due && (u.asks >= CATCHUPS_MAX || (u.answered && !more)))
+        buf_add(more ? &d->broken_off : &d->over, key.p + 1, 16);
+    else if (due)
         buf_add(&d->devs, key.p + 1, 16);
-    else if (u.got && !more && u.asked + ASK_MS < d->next)
-        d->next = u.asked + ASK_MS;
     else if (at < d->next)
         d->next = at;
     return true;
@@ -133,13 +149,36 @@ static wax_rc ask_one(struct client *c, const struct dev_id *dev, struct due *d)
     rc = row_load(c, dev, &u);
     if (rc != WAX_OK)
         return rc;
-    q.since = u.since;
+    /* First what was not told yet, then what could not be taken before. */
+    bool back = u.back && u.back < u.since && u.got < HAND_MAX;
+    q.since = back ? u.back : u.since;
     m.kind = WAX__V1__KIND__REPEAT_REQUEST;
     m.repeat = &q;
-    u = (struct catchup){.since = u.since, .asked = d->now, .asks = (uint8_t)(u.asks + 1)};
+    u = (struct catchup){.since = q.since,
+                         .back = back || u.got < HAND_MAX ? 0 : u.back,
+                         .asked = d->now,
+                         .asks = (uint8_t)(u.asks + 1)};
     d->next = d->now + ASK_MS < d->next ? d->now + ASK_MS : d->next;
     rc = row_put(c, dev, &u);
     return rc == WAX_OK ? device_box(c, &c->acct, dev, &m) : rc;
+}
+
+/* Twelve requests did not bring it all: that is said. */
+static wax_rc told_broken_off(struct client *c, const struct dev_id *dev)
+{
+    struct item a = alert_make(c, "undecryptable", WAX_OK, c->handle, dev,
+                               "another device of yours read messages that this one missed and "
+                               "could not get from it; they are there only");
+
+    return event_put_item(c->env.vault, &a);
+}
+
+static wax_rc end_one(struct client *c, const struct dev_id *dev, bool whole)
+{
+    uint8_t key[VAULT_KEY_MAX];
+    wax_rc rc = whole ? WAX_OK : told_broken_off(c, dev);
+
+    return rc == WAX_OK ? vault_del(c->env.vault, VT_REPAIR, row_key(dev, key)) : rc;
 }
 
 wax_rc catchup_tick(struct client *c)
@@ -152,10 +191,16 @@ wax_rc catchup_tick(struct client *c)
                            BYTES(NULL, 0), false, due_row, &d);
 
     if (rc == WAX_OK)
-        rc = buf_rc(&d.devs) != WAX_OK ? d.devs.rc : buf_rc(&d.over);
+        rc = buf_rc(&d.devs) != WAX_OK   ? d.devs.rc
+             : buf_rc(&d.over) != WAX_OK ? d.over.rc
+                                         : buf_rc(&d.broken_off);
     for (size_t i = 0; rc == WAX_OK && i < d.over.n; i += 16) {
         memcpy(dev.b, d.over.p + i, 16);
-        rc = vault_del(c->env.vault, VT_REPAIR, row_key(&dev, key));
+        rc = end_one(c, &dev, true);
+    }
+    for (size_t i = 0; rc == WAX_OK && i < d.broken_off.n; i += 16) {
+        memcpy(dev.b, d.broken_off.p + i, 16);
+        rc = end_one(c, &dev, false);
     }
     for (size_t i = 0; rc == WAX_OK && i < d.devs.n; i += 16) {
         memcpy(dev.b, d.devs.p + i, 16);
@@ -163,6 +208,7 @@ wax_rc catchup_tick(struct client *c)
     }
     buf_done(&d.devs);
     buf_done(&d.over);
+    buf_done(&d.broken_off);
     return rc == WAX_OK && d.next != UINT64_MAX ? repair_at(c, d.next) : rc;
 }
 
@@ -233,7 +279,7 @@ wax_rc handing_since(struct client *c, const struct opened *o, uint64_t since)
     wax_rc rc = joined(c, &o->sender.dev, &from);
 
     since = since > from ? since : from;
-    if (now > REPEAT_KEEP_MS && since < now - REPEAT_KEEP_MS - SLACK_MS)
+    if (now > REPEAT_KEEP_MS + SLACK_MS && since < now - REPEAT_KEEP_MS - SLACK_MS)
         since = now - REPEAT_KEEP_MS - SLACK_MS;
     if (rc == WAX_OK)
         rc = kept_since(c, since, &coms);
@@ -255,10 +301,16 @@ static wax_rc note_got(struct client *c, const struct dev_id *from, uint64_t acc
 
     if (rc != WAX_OK)
         return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
-    u.got = u.got < UINT32_MAX ? u.got + 1 : u.got;
-    u.stuck = u.stuck || stuck;
-    if (!u.stuck && accepted > u.since && accepted <= now_late(c))
+    bool sane = accepted && accepted <= now_late(c);
+    u.answered = true;
+    if (stuck && sane && (!u.back || accepted < u.back))
+        u.back = accepted;
+    if (sane && accepted > u.since) {
+        u.got = u.got < UINT32_MAX ? u.got + 1 : u.got;
         u.since = accepted;
+    }
+    if (u.asked) /* the hour of its bound began no later than this */
+        u.asked = now_own(c);
     rc = row_put(c, from, &u);
     return rc == WAX_OK && u.asked ? repair_at(c, u.asked + ASK_MS) : rc;
 }
@@ -335,6 +387,39 @@ static wax_rc take(struct client *c, struct opened *o, uint64_t accepted)
     return rc;
 }
 
+/* A device that is not listed in our pin. It may come yet: then it is asked for again in an hour,
+ * and where its account is pinned the directory is asked before. One that was listed once and is
+ * not any more can prove nothing. */
+static wax_rc not_listed(struct client *c, const struct opened *by, const Wax__V1__HandedOn *h)
+{
+    struct pin *pin = mem_alloc(sizeof *pin);
+    struct acct_id acct, told;
+    struct dev_id dev;
+    bool retired = false;
+
+    memcpy(dev.b, h->sender_dev.data, sizeof dev.b);
+    memcpy(told.b, h->sender_acct.data, sizeof told.b);
+    wax_rc rc = pin ? client_device_acct(c, &dev, &acct) : WAX_E_NOMEM;
+    if (rc == WAX_OK) {
+        rc = pin_load(c, &acct, pin);
+        retired = rc == WAX_OK && pin_find(pin, &dev) < 0;
+    } else if (rc == WAX_E_NOTFOUND) {
+        rc = pin_load(c, &told, pin);
+        rc = rc == WAX_OK ? content_want(c, pin) : rc;
+    }
+    if (rc == WAX_OK && retired) {
+        struct item a =
+            alert_make(c, "undecryptable", WAX_R_UNKNOWN_SENDER, pin->head.manifest.handle, &dev,
+                       "another device of yours handed on a message of a device that is "
+                       "not listed any more; it cannot be verified here");
+        rc = event_put_alert(c, &a);
+    }
+    mem_free(pin);
+    if (rc != WAX_OK && rc != WAX_E_NOTFOUND)
+        return rc;
+    return note_got(c, &by->sender.dev, h->received_at, !retired);
+}
+
 wax_rc handing_take(struct client *c, const struct opened *by)
 {
     const Wax__V1__HandedOn *h = by->content->handed_on;
@@ -343,8 +428,8 @@ wax_rc handing_take(struct client *c, const struct opened *by)
 
     if (rc == WAX_OK && h && ID_EQ(&by->sender.acct, &c->acct)) {
         rc = signer(c, h, &o->sender);
-        if (rc == WAX_E_NOTFOUND) { /* the pin may come yet (5.4): asked for again in an hour */
-            rc = note_got(c, &by->sender.dev, h->received_at, true);
+        if (rc == WAX_E_NOTFOUND) {
+            rc = not_listed(c, by, h);
             goto out;
         }
         if (rc == WAX_OK)

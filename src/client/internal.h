@@ -212,6 +212,9 @@ wax_rc message_unfile(struct client *c, const struct hash32 *com,
                       const struct acct_id *sender) WAX_MUST;
 /* Own messages that waited for their account to be known; accounts that a sibling told of. */
 wax_rc content_release(struct client *c) WAX_MUST;
+/* The directory is asked again for a pinned account, which may have new devices. In a transaction.
+ */
+wax_rc content_want(struct client *c, const struct pin *pin) WAX_MUST;
 /* A message that an own device handed on, verified: for people only. */
 wax_rc content_handed(struct client *c, const struct opened *o, const char *from_handle,
                       uint64_t accepted) WAX_MUST;

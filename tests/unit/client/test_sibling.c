@@ -71,8 +71,10 @@ static void who_was_away_gets_from_its_sibling_what_the_server_dropped(void **st
     assert_int_equal(alerts(s.bob2, "tampered"), 0);
     uint64_t left = 1;
     uint8_t key[VAULT_KEY_MAX];
-    world_pass(&s.w, HOURS(2));
-    bobs_talk(&s, 2);
+    for (int i = 0; i < 3; i++) { /* asked once more, and told nothing new */
+        world_pass(&s.w, HOURS(1) + 1000);
+        bobs_talk(&s, 2);
+    }
     ok(vault_count(s.bob2->vault, VT_REPAIR,
                    repair_key(REPAIR_CATCHUP, BYTES(NULL, 0), BYTES(NULL, 0), key), &left));
     assert_int_equal(left, 0); /* nothing is asked for any more */
@@ -117,6 +119,115 @@ static void an_old_copy_gets_back_what_it_had_read_and_written(void **state)
     assert_int_equal(alerts(s.bob2, "restored"), 1);
     assert_int_equal(device_count(s.bob2, "read once"), 1);
     assert_int_equal(device_count(s.bob2, "written once"), 1);
+    stage_close(&s);
+}
+
+static void more_than_fits_an_hour_comes_in_the_next_ones(void **state)
+{
+    struct stage s;
+    unsigned n = HAND_MAX + 44;
+
+    (void)state;
+    stage_acquainted(&s, true);
+    for (unsigned i = 0; i < n; i++)
+        say(s.ann, BOB, "one of many");
+    ok(device_receive(s.bob));
+    gone_for_good(s.ann);
+    days(&s, 9, s.bob, NULL);
+    bobs_talk(&s, 2);
+    assert_in_range(device_count(s.bob2, "one of many"), HAND_MAX - 2, HAND_MAX);
+    for (int hour = 0; hour < 2; hour++) {
+        world_pass(&s.w, HOURS(1) + 1000);
+        bobs_talk(&s, 2);
+    }
+    assert_int_equal(device_count(s.bob2, "one of many"), n);
+    stage_close(&s);
+}
+
+static uint64_t asked_since(struct device *d, struct device *of)
+{
+    struct buf b = {0};
+    uint8_t key[VAULT_KEY_MAX];
+
+    ok(vault_get(d->vault, VT_REPAIR,
+                 repair_key(REPAIR_CATCHUP, BYTES_OF(client_dev(of->client)->b), BYTES(NULL, 0),
+                            key),
+                 &b));
+    uint64_t since = get_u64(b.p);
+    buf_done(&b);
+    return since;
+}
+
+static void a_second_absence_does_not_forget_what_the_first_one_lacks(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_acquainted(&s, true);
+    uint64_t first = s.w.now;
+    world_pass(&s.w, DAYS(5));
+    ok(vault_begin(s.bob2->vault));
+    ok(catchup_begin(s.bob2->client, first));
+    ok(vault_commit(s.bob2->vault));
+    ok(device_receive(s.bob2)); /* asks; nobody answers yet */
+    uint64_t since = asked_since(s.bob2, s.bob);
+    assert_true(since <= first);
+    world_pass(&s.w, HOURS(3));
+    ok(vault_begin(s.bob2->vault));
+    ok(catchup_begin(s.bob2->client, s.w.now - HOURS(1)));
+    ok(vault_commit(s.bob2->vault));
+    assert_int_equal(asked_since(s.bob2, s.bob), since);
+    stage_close(&s);
+}
+
+/* The contact got a new phone while this device was away. */
+static void what_a_device_not_known_yet_wrote_comes_after_a_look_up(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_acquainted(&s, true);
+    struct device *fresh = world_device(&s.w, ANN, "tablet");
+    ok(device_link(s.ann, fresh, false));
+    say(fresh, BOB, "from the tablet");
+    say(s.ann, BOB, "from the phone");
+    ok(device_receive(s.bob));
+    device_stop(fresh);
+    fresh->client = NULL;
+    gone_for_good(s.ann);
+    days(&s, 9, s.bob, NULL);
+    for (int hour = 0; hour < 3; hour++) {
+        bobs_talk(&s, 2);
+        world_pass(&s.w, HOURS(1) + 1000);
+    }
+    assert_int_equal(device_count(s.bob2, "from the phone"), 1);
+    assert_int_equal(device_count(s.bob2, "from the tablet"), 1);
+    stage_close(&s);
+}
+
+static void what_a_removed_device_wrote_is_not_taken_and_that_is_told(void **state)
+{
+    struct stage s;
+    char id[33] = "";
+
+    (void)state;
+    stage_acquainted(&s, true);
+    say(s.ann2, BOB, "from the laptop");
+    say(s.ann, BOB, "from the phone");
+    ok(device_receive(s.bob));
+    memcpy(id, s.ann2->dev_hex, sizeof id);
+    days(&s, 9, s.bob, NULL);
+    ok(client_login(s.ann->client));
+    ok(client_revoke(s.ann->client, client_dev(s.ann2->client)));
+    s.ann2->client = NULL;
+    ok(client_lookup(s.bob2->client, ANN));
+    for (int hour = 0; hour < 14; hour++) {
+        bobs_talk(&s, 2);
+        world_pass(&s.w, HOURS(1) + 1000);
+    }
+    assert_int_equal(device_count(s.bob2, "from the phone"), 1);
+    assert_int_equal(device_count(s.bob2, "from the laptop"), 0);
+    assert_true(alerts(s.bob2, "undecryptable") > 0);
     stage_close(&s);
 }
 
@@ -260,6 +371,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_away_gets_from_its_sibling_what_the_server_dropped),
+        cmocka_unit_test(more_than_fits_an_hour_comes_in_the_next_ones),
+        cmocka_unit_test(a_second_absence_does_not_forget_what_the_first_one_lacks),
+        cmocka_unit_test(what_a_device_not_known_yet_wrote_comes_after_a_look_up),
+        cmocka_unit_test(what_a_removed_device_wrote_is_not_taken_and_that_is_told),
         cmocka_unit_test(a_new_device_is_not_handed_what_is_older_than_it),
         cmocka_unit_test(an_old_copy_gets_back_what_it_had_read_and_written),
         cmocka_unit_test(only_what_its_sender_signed_is_taken_and_only_from_own_devices),
