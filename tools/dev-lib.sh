@@ -4,7 +4,7 @@
 packages="build-essential meson ninja-build pkg-config git ca-certificates
  libssl-dev libsodium-dev libnghttp2-dev libevent-dev libcurl4-openssl-dev libsqlite3-dev
  libprotobuf-c-dev libprotobuf-dev protobuf-c-compiler protobuf-compiler libqrencode-dev libjansson-dev
- libinih-dev zlib1g-dev scdoc
+ libinih-dev libseccomp-dev zlib1g-dev scdoc
  libcmocka-dev clang clang-format libclang-rt-dev valgrind universal-ctags curl jq sqlite3 openssl
  procps debootstrap"
 
@@ -79,5 +79,5 @@ install_to() {
     meson configure "$top/build-release" "-Dprefix=$(realpath -m "$1")" -Dlibdir=lib >/dev/null
     build_in "$top/build-release" release
     meson install -C "$top/build-release" --no-rebuild --quiet >/dev/null
-    echo "installed under $1: bin/wax, bin/waxd, lib/libwax.so, include/wax, share/man; put $1/bin on PATH"
+    echo "installed under $1: bin/wax, bin/waxd, lib/libwax.so, libexec/waxwing, include/wax, share/man; put $1/bin on PATH"
 }

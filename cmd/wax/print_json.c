@@ -99,6 +99,8 @@ static void status(json_t *j, const struct wax_event *e)
         put_bool(j, "connected", e->connected);
     put_true(j, "revoked", e->revoked);
     put_int(j, "outbox", e->outbox);
+    put_int(j, "set_aside", e->set_aside);
+    put(j, "box", e->box);
     put(j, "directory", e->directory);
     put(j, "protection", e->protection);
     put(j, "invitation", e->invitation);

@@ -119,6 +119,16 @@ static void link_step(struct buf *out, const struct wax_event *e, bool terminal)
                e->code ? e->code : "");
 }
 
+/* How what others wrote is kept apart. */
+static void box(struct buf *out, const char *state)
+{
+    buf_printf(out, "box:         %s%s\n", state,
+               strcmp(state, "seccomp") == 0 ? " (this kernel has no Landlock)"
+               : strcmp(state, "missing") == 0
+                   ? " (its program does not start: nothing can be received)"
+                   : "");
+}
+
 static void status(struct buf *out, const struct wax_event *e)
 {
     buf_str(out, "account:     ");
@@ -130,6 +140,9 @@ static void status(struct buf *out, const struct wax_event *e)
                      : e->revoked ? " (takes this device no longer)"
                                   : " (not reached)");
     buf_printf(out, "\noutbox:      %u waiting\n", e->outbox);
+    if (e->set_aside)
+        buf_printf(out, "set aside:   %u that could not be read safely yet\n", e->set_aside);
+    box(out, e->box ? e->box : "");
     buf_printf(out, "directory:   %s%s\n", e->directory ? e->directory : "",
                e->directory && strcmp(e->directory, "unverified") == 0
                    ? " (no transparency log yet: compare safety numbers, `wax verify`)"

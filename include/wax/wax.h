@@ -15,7 +15,13 @@
  * UTC. Pointers inside an event live until the callback returns. A `wax` belongs to one
  * thread at a time; several processes may have one home open, each waits at most 30 s for
  * another's step (71 after that). Text that others wrote is handed over as it came: it may
- * hold control characters; wax_escape makes it fit for a terminal. */
+ * hold control characters; wax_escape makes it fit for a terminal.
+ *
+ * What others wrote is parsed by a helper program, libexec/waxwing/waxwing-box beside the folder
+ * that libwax was loaded from (docs/ARCHITECTURE, "The box"): a child process of the caller's, from
+ * the first message that is taken in until wax_close. Without it, or where the kernel refuses it a
+ * seccomp filter, nothing is taken in (78, "no-box"); nothing is ever parsed in the caller's
+ * process instead. */
 #ifndef WAX_WAX_H
 #define WAX_WAX_H
 
@@ -45,7 +51,7 @@ enum {
     WAX_EX_QUEUED = 75, /* in the outbox; goes out at the next chance */
     WAX_EX_PROTOCOL = 76,
     WAX_EX_REFUSED = 77, /* revoked, suspended, identity not accepted, invitation invalid */
-    WAX_EX_CONFIG = 78,  /* bad settings, no account here yet, or a needed answer is missing */
+    WAX_EX_CONFIG = 78,  /* bad settings, no account here yet, a needed answer or the box missing */
 };
 
 /* Why a call failed. `reason` is stable, for programs ("identity-changed"); `detail` is one
@@ -131,6 +137,8 @@ struct wax_event {
     const char *server, *directory, *protection, *invitation; /* status */
     bool connected, has_connected, revoked;
     unsigned outbox;
+    unsigned set_aside; /* status: messages that could not be read safely yet */
+    const char *box;    /* status: "landlock", "seccomp" or "missing" (docs/CLI) */
     uint64_t counter_n;
     const char *link_code, *code;
     const char *number; /* verify: 60 digits in twelve groups */

@@ -55,6 +55,9 @@ static const struct {
      "raise `ulimit -l`, or give --allow-unlocked"},
     {WAX_E_CANCELLED, WAX_EX_AWAY, "cancelled", "it was stopped", "run it again"},
     {WAX_E_INVAL, WAX_EX_USAGE, "invalid", "it makes no sense", "see --help"},
+    {WAX_E_HELPER, WAX_EX_CONFIG, "no-box",
+     "the program that takes apart what others wrote cannot be started",
+     "nothing was taken in; install Waxwing whole, where seccomp filters are allowed"},
 };
 
 int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
@@ -76,6 +79,13 @@ int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
         if (table[i].rc != rc)
             continue;
         const char *why = table[i].why;
+        char missing[256];
+        if (rc == WAX_E_HELPER && w && w->box) {
+            (void)snprintf(missing, sizeof missing,
+                           "%s cannot be started, or cannot confine itself", box_path(w->box));
+            why = missing;
+            said = "";
+        }
         if ((rc == WAX_E_NET || rc == WAX_E_TLS || rc == WAX_E_TIMEOUT) && w && w->net_error[0])
             why = w->net_error;
         else if (said[0] && rc != WAX_E_BUSY && rc != WAX_E_NOMEM)

@@ -60,6 +60,8 @@ int wax_open(const struct wax_options *options, wax **ret, struct wax_error *err
         rc = WAX_OK;
     if (rc == WAX_OK)
         rc = crypto_init();
+    if (rc == WAX_OK)
+        rc = lib_box_open(w);
     int code = rc == WAX_OK ? WAX_EX_OK : fail_rc(w, err, rc, "open the home");
     if (code == WAX_EX_OK)
         code = home_open(w, false, err);
@@ -77,6 +79,7 @@ void wax_close(wax *w)
         return;
     conn_close(w);
     client_close(w->client);
+    box_free(w->box);
     vault_close(w->vault);
     os_lock_close(w->lock);
     os_lock_close(w->outbox);
@@ -231,7 +234,8 @@ struct client_env home_env(struct wax *w)
                                .net = &w->transport,
                                .lock = env_lock,
                                .unlock = env_unlock,
-                               .lock_ctx = w};
+                               .lock_ctx = w,
+                               .decoder = &w->decoder};
 }
 
 int home_account(struct wax *w, struct wax_error *err)

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "account/pin.h"
+#include "box/box.h"
 #include "client/client.h"
 #include "net/client.h"
 #include "os/file.h"
@@ -20,6 +21,8 @@ struct wax {
     struct client *client;  /* NULL: no account yet */
     struct net_client *net; /* requests */
     struct transport transport;
+    struct box *box; /* what strangers wrote is taken apart there */
+    struct decoder decoder;
     struct wall_clock clock;
     char server[512];
     struct buf ca; /* PEM; empty: system roots */
@@ -34,6 +37,13 @@ int fail(struct wax_error *err, int code, const char *reason, const char *fmt, .
     __attribute__((format(printf, 4, 5)));
 /* The same from a result code: `what` was tried ("register ann@example.org"). 0 for WAX_OK. */
 int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what);
+
+/* --- box.c --- */
+/* Finds the helper's place; starts nothing. WAX_E_HELPER: it has none. */
+wax_rc lib_box_open(struct wax *w) WAX_MUST;
+/* How it is confined, as `wax status` says it: "landlock" (and seccomp), "seccomp" alone,
+ * "missing". Starts it. */
+const char *lib_box_state(struct wax *w);
 
 /* --- home.c --- */
 struct client_env home_env(struct wax *w);

@@ -137,7 +137,10 @@ int wax_status(wax *w, wax_event_fn fn, void *ctx, struct wax_error *err)
     e.handle = client_handle(w->client);
     e.device = device;
     e.server = w->server;
+    e.box = lib_box_state(w);
     rc = client_outbox_count(w->client, &e.outbox);
+    if (rc == WAX_OK)
+        rc = client_aside_count(w->client, &e.set_aside);
     if (rc == WAX_OK)
         rc = client_meta_get(w->vault, "lib.invitation", &line);
     if (rc == WAX_E_NOTFOUND)
