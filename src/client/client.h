@@ -211,6 +211,7 @@ wax_rc client_rename(struct client *c, const char *name) WAX_MUST;
  * manifest's signer, where it was a device). WAX_E_NOTFOUND. */
 struct client_device_note {
     uint64_t added_at; /* the manifest's issued */
+    uint32_t seq;      /* of the manifest it was first seen in */
     bool has_by;
     struct dev_id added_by;
 };

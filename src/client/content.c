@@ -286,6 +286,8 @@ static wax_rc take_silent(struct client *c, const struct opened *o)
         return repeat_answer(c, o);
     case WAX__V1__KIND__HANDED_ON:
         return handing_take(c, o);
+    case WAX__V1__KIND__MISSED_DEVICE:
+        return missed_take(c, o);
     default: /* nothing lost when this version does not act on it */
         return WAX_OK;
     }

@@ -19,6 +19,8 @@ static const struct sweep_rule rules[] = {
     {VT_FANOUT, 32, FANOUTS_KEEP_MS, 0, false},
     {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "b"}, /* budgets, and when a device was asked */
     {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "a"},
+    {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "m"},
+    {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "l"},
     {VT_KEPT, 0, REPEAT_KEEP_MS, 0, false, NULL},
     {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
 };

@@ -49,9 +49,9 @@ wax_rc client_pin_by_acct(struct client *c, const struct acct_id *acct, struct p
     return pin_load(c, acct, ret);
 }
 
-/* VT_DEVICE: acct_id 32 ‖ issued 8 ‖ signed in by a device 0/1 ‖ its id 16; written when a device
- * is first seen, and again only for another account. */
-#define DEVICE_ROW 57
+/* VT_DEVICE: acct_id 32 ‖ issued 8 ‖ signed in by a device 0/1 ‖ its id 16 ‖ seq 4; written when a
+ * device is first seen, and again only for another account. */
+#define DEVICE_ROW 61
 
 static wax_rc device_file(struct vault *v, const struct manifest *m, const struct dev_id *dev)
 {
@@ -69,6 +69,7 @@ static wax_rc device_file(struct vault *v, const struct manifest *m, const struc
     put_u64(row + 32, m->issued);
     row[40] = m->signer_kind == SIGNER_DEVICE;
     memcpy(row + 41, m->signer.b, 16);
+    put_u32(row + 57, m->seq);
     return vault_put(v, VT_DEVICE, BYTES_OF(dev->b), BYTES_OF(row));
 }
 
@@ -84,6 +85,7 @@ wax_rc client_device_note(struct client *c, const struct dev_id *dev,
         ret->added_at = get_u64(b.p + 32);
         ret->has_by = b.p[40] == 1;
         memcpy(ret->added_by.b, b.p + 41, 16);
+        ret->seq = get_u32(b.p + 57);
     }
     buf_done(&b);
     return rc;

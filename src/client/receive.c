@@ -169,6 +169,8 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
     if (rc == WAX_OK)
         rc = o->content ? content_take(c, o, pin->head.manifest.handle, frame_time)
                         : aside_put(c, o, pin->head.manifest.handle, frame_time);
+    if (rc == WAX_OK)
+        rc = missed_note(c, o, pin->head.manifest.handle, frame_time);
     mem_free(pin);
     return rc;
 }
@@ -367,6 +369,8 @@ wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
 
     if (rc == WAX_OK)
         rc = content_release(c);
+    if (rc == WAX_OK)
+        rc = missed_look(c);
     for (size_t i = 0; rc == WAX_OK && i < c->n_waiting;) {
         struct waiting *w = &c->waiting[i];
         rc = earlier_waits(c, i) ? WAX_E_WAIT

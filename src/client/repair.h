@@ -21,6 +21,9 @@
 #define ASK_HOUR 64U                 /* requests to all devices in an hour */
 #define ASKS_MAX 6U                  /* times that one message is asked for */
 #define HAND_MAX 256U                /* messages handed on to an own device in an hour */
+#define MISSED_HOUR 16U              /* senders told of a device they left out, in an hour */
+#define HEED_HOUR 16U                /* of a device: times that it may tell so */
+#define MISSING_MAX 64U              /* devices told of that the directory is to be asked for */
 #define UNREAD_DEVICE_MAX 1000U      /* messages listed of one device; further ones by the hour */
 #define UNREAD_ALL_MAX 10000U
 
@@ -31,6 +34,8 @@ enum repair_row {
     REPAIR_CATCHUP = 's', /* own device 16 → what it is asked for (5.4) */
     REPAIR_NEWEST = 'n',  /* sid 16 → newest accepted envelope of the session */
     REPAIR_HEAL = 'c',    /* dev 16 → traffic that goes one way (4.7) */
+    REPAIR_MISSED = 'm', /* sender's device 16 ‖ own device 16 → told that he left it out (4.8) */
+    REPAIR_MISSING = 'l', /* a contact's device 16 → told of, not in our pin (4.8) */
     REPAIR_BUDGET = 'b',  /* what 1 ‖ dev 16 → hour begun 8 ‖ used 4 */
 };
 struct bytes repair_key(enum repair_row kind, struct bytes a, struct bytes b,
@@ -42,7 +47,9 @@ enum budget {
     BUDGET_ASK = 2,
     BUDGET_COUNT = 3,
     BUDGET_EVIDENCE = 4,
-    BUDGET_HAND = 5
+    BUDGET_HAND = 5,
+    BUDGET_MISSED = 6,
+    BUDGET_HEED = 7
 };
 wax_rc budget_take(struct client *c, enum budget what, const struct dev_id *dev, uint32_t n,
                    uint32_t most, bool *ret) WAX_MUST;
@@ -74,6 +81,8 @@ wax_rc sent_store(struct client *c, const struct hash32 *com, const struct sent 
 wax_rc sent_content(struct client *c, const struct hash32 *com, struct hash32 *ret_r32,
                     struct buf *content) WAX_MUST;
 struct sent_dev *sent_find(struct sent *s, const struct dev_id *dev);
+/* The same, added where it is not there; NULL: no room. */
+struct sent_dev *sent_add(struct sent *s, const struct dev_id *dev);
 /* The outbox row is about to be sealed for a device in that session. */
 wax_rc sent_sealed(struct client *c, const struct outbox *o, const struct dev_id *dev,
                    const struct sid *sid) WAX_MUST;
@@ -115,6 +124,15 @@ wax_rc heal_received(struct client *c, const struct opened *o, const struct pin 
 wax_rc heal_sent(struct client *c, const struct dev_id *dev) WAX_MUST;
 wax_rc heal_forget(struct client *c, const struct dev_id *dev) WAX_MUST;
 wax_rc heal_tick(struct client *c) WAX_MUST;
+
+/* --- missed.c: devices that a sender does not know of (4.8) --- */
+/* A message came that this account's newest devices cannot have got: its sender is told. */
+wax_rc missed_note(struct client *c, const struct opened *o, const char *from,
+                   uint64_t frame_time) WAX_MUST;
+/* A MISSED_DEVICE content. */
+wax_rc missed_take(struct client *c, const struct opened *o) WAX_MUST;
+/* Asks the directory for those told of; in transactions of its own. */
+wax_rc missed_look(struct client *c) WAX_MUST;
 
 /* --- clone.c: evidence of a clone (4.3, 4.6 b) --- */
 /* After an envelope was accepted into s: kept while it is its session's newest. */

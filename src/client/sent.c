@@ -103,7 +103,7 @@ struct sent_dev *sent_find(struct sent *s, const struct dev_id *dev)
     return NULL;
 }
 
-static struct sent_dev *find_or_add(struct sent *s, const struct dev_id *dev)
+struct sent_dev *sent_add(struct sent *s, const struct dev_id *dev)
 {
     struct sent_dev *d = sent_find(s, dev);
 
@@ -146,7 +146,7 @@ wax_rc sent_sealed(struct client *c, const struct outbox *o, const struct dev_id
 {
     struct sent *s = mem_alloc(sizeof *s);
     wax_rc rc = s ? load_or_begin(c, o, s) : WAX_E_NOMEM;
-    struct sent_dev *d = rc == WAX_OK ? find_or_add(s, dev) : NULL;
+    struct sent_dev *d = rc == WAX_OK ? sent_add(s, dev) : NULL;
 
     if (d) {
         d->sid = *sid;
@@ -166,7 +166,7 @@ wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_
     wax_rc rc = s ? load_or_begin(c, o, s) : WAX_E_NOMEM;
 
     for (size_t i = 0; rc == WAX_OK && i < n; i++)
-        (void)find_or_add(s, &listed[i]);
+        (void)sent_add(s, &listed[i]);
     if (rc == WAX_OK && outbox_one_device(o)) {
         struct sent_dev *d = sent_find(s, &o->to);
         if (d)

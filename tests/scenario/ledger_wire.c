@@ -109,7 +109,7 @@ bool ledger_map_same(struct ledger_map *m, uint64_t key, uint64_t value)
 
 static struct {
     struct sim *s; /* NULL: nobody listens */
-    struct ledger_map *ciphers, *slots, *fanouts, *acks, *gone;
+    struct ledger_map *ciphers, *slots, *fanouts, *own, *acks, *gone;
 } here;
 
 wax_rc __real_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
@@ -220,8 +220,10 @@ static void took(struct sim *s, const struct dev_id *from, const struct fanout_i
     if (!env || envelope_decode(e->envelope, env) != WAX_OK)
         abort();
     struct letter *l = ledger_letter(s, &env->fanout.com, &e->to);
+    bool own = ledger_map_same(here.own, ledger_hash(0, env->fanout.com.b, 32),
+                               ledger_hash(0, fanout->b, 16));
     if (!l) {
-        struct letter first = {env->fanout.com, *from, e->to, s->w.now, s->w.now, 1};
+        struct letter first = {env->fanout.com, *from, e->to, s->w.now, s->w.now, 1, !own};
         uint64_t key = ledger_hash(ledger_hash(0, env->fanout.com.b, 32), e->to.b, 16);
         buf_add(&s->letters, &first, sizeof first);
         MUST(buf_rc(&s->letters));
@@ -337,6 +339,7 @@ void ledger_begin(struct sim *s)
     here.ciphers = ledger_map_new();
     here.slots = ledger_map_new();
     here.fanouts = ledger_map_new();
+    here.own = ledger_map_new();
     here.acks = ledger_map_new();
     here.gone = ledger_map_new();
     here.s = s;
@@ -354,6 +357,7 @@ void ledger_end(struct sim *s)
     ledger_map_free(here.ciphers);
     ledger_map_free(here.slots);
     ledger_map_free(here.fanouts);
+    ledger_map_free(here.own);
     ledger_map_free(here.acks);
     ledger_map_free(here.gone);
     buf_done(&s->letters);

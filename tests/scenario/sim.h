@@ -67,6 +67,7 @@ struct letter {
     struct dev_id from, to;
     uint64_t first, last;
     unsigned times; /* stored under so many fanout ids */
+    bool repeat;    /* the first of them was not the message's own: a repeat (4.8) */
 };
 
 struct sim {
