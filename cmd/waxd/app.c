@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "crypto/cert.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "store/sqlite.h"
@@ -226,6 +227,22 @@ int app_settings(const struct app *a, struct settings *ret)
         code = app_fail(a, EX_CONFIG, "settings", "read %s: %s", path, rc_text(rc));
     buf_done(&error);
     return code;
+}
+
+#define PEM_FILE_MAX 65536
+
+wax_rc app_log_key(const struct app *a, struct ec_key **ret)
+{
+    char path[PATH_SIZE];
+    struct buf pem = {0};
+
+    if (app_path(a, "log.key", path) != 0)
+        return WAX_E_INVAL;
+    wax_rc rc = os_file_read(path, PEM_FILE_MAX, &pem);
+    if (rc == WAX_OK)
+        rc = cert_key_load(buf_view(&pem), ret);
+    buf_done(&pem);
+    return rc;
 }
 
 int app_store(const struct app *a, bool create, struct store **ret)

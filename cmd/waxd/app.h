@@ -4,6 +4,7 @@
 
 #include <sysexits.h>
 
+#include "crypto/crypto.h"
 #include "settings.h"
 #include "store/store.h"
 
@@ -44,6 +45,8 @@ int app_code(wax_rc rc);
 int app_path(const struct app *a, const char *name, char out[PATH_SIZE]);
 /* Loads DIR/waxd.ini; 0, or 66, 78 … with the error said. */
 int app_settings(const struct app *a, struct settings *ret);
+/* Loads DIR/log.key, which ec_free frees; WAX_R_PARSE: it is no key of ours. */
+wax_rc app_log_key(const struct app *a, struct ec_key **ret) WAX_MUST;
 /* Opens DIR/waxd.db for one command; 0 or a code with the error said. */
 int app_store(const struct app *a, bool create, struct store **ret);
 

@@ -5,13 +5,9 @@
 #include <string.h>
 
 #include "app.h"
-#include "crypto/cert.h"
 #include "net/certfile.h"
 #include "os/clock.h"
-#include "os/file.h"
 #include "store/sqlite.h"
-
-#define PEM_FILE_MAX 65536
 
 static void finding(const struct app *a, const char *what, const char *text, size_t n)
 {
@@ -71,24 +67,16 @@ static int check_certificate(const struct app *a, const struct settings *s)
 
 static int check_log_key(const struct app *a)
 {
-    char path[PATH_SIZE], text[PATH_SIZE + 128];
-    struct buf pem = {0};
+    char text[PATH_SIZE + 128];
     struct ec_key *key = NULL;
-    int code = app_path(a, "log.key", path);
+    wax_rc rc = app_log_key(a, &key);
 
-    if (code != 0)
-        return code;
-    wax_rc rc = os_file_read(path, PEM_FILE_MAX, &pem);
-    if (rc == WAX_OK)
-        rc = cert_key_load(buf_view(&pem), &key);
-    if (rc != WAX_OK) {
-        (void)snprintf(text, sizeof text, "%s cannot be used: %s", path, rc_text(rc));
-        finding(a, "log-key", text, strlen(text));
-        code = EX_CONFIG;
-    }
-    buf_done(&pem);
     ec_free(key);
-    return code;
+    if (rc == WAX_OK)
+        return 0;
+    (void)snprintf(text, sizeof text, "%s/log.key cannot be used: %s", a->data, rc_text(rc));
+    finding(a, "log-key", text, strlen(text));
+    return EX_CONFIG;
 }
 
 static int check_store(const struct app *a)

@@ -76,22 +76,15 @@ static int fill_ca(const struct app *a, const struct settings *s, struct invitat
 
 static int fill_log(const struct app *a, struct invitation *in)
 {
-    char path[PATH_SIZE];
-    struct buf pem = {0};
     struct ec_key *key = NULL;
-    int code = app_path(a, "log.key", path);
+    wax_rc rc = app_log_key(a, &key);
 
-    if (code != 0)
-        return code;
-    wax_rc rc = os_file_read(path, PEM_FILE_MAX, &pem);
-    if (rc == WAX_OK)
-        rc = cert_key_load(buf_view(&pem), &key);
     if (rc == WAX_OK)
         rc = cert_point_spki_hash(ec_public(key), &in->log);
-    buf_done(&pem);
     ec_free(key);
     if (rc != WAX_OK)
-        return app_fail(a, EX_CONFIG, "log-key", "read the log key %s: %s", path, rc_text(rc));
+        return app_fail(a, EX_CONFIG, "log-key", "read the log key %s/log.key: %s", a->data,
+                        rc_text(rc));
     in->has_log = true;
     return 0;
 }

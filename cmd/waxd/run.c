@@ -11,11 +11,13 @@
 
 #include "app.h"
 #include "base/log.h"
+#include "directory/directory.h"
 #include "net/loop.h"
 #include "net/server.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "os/random.h"
 #include "store/sqlite.h"
 
 /* Heartbeats, sweeps and polls are never later than that. */
@@ -28,11 +30,13 @@ struct daemon {
     struct os_lock *lock;
     struct net_loop *loop;
     struct store *store;
+    struct ec_key *log_key;
     struct server *server;
     struct net_server *net;
     struct net_timer *timer;
     struct http_handler front; /* the router's, with the time told before each request */
     bool stopping;
+    int code; /* why it stopped by itself */
 };
 
 /* --- Logging: one line each to stderr, with the level that journald understands --- */
@@ -106,6 +110,20 @@ static void on_gone(void *ctx, struct http_responder *r)
 static void on_revoked(void *ctx, const struct point *dtk)
 {
     net_server_close_key(((struct daemon *)ctx)->net, dtk);
+}
+
+/* Without new entries nothing can be registered or published; what is there is still served. */
+static void on_log_trouble(void *ctx, wax_rc rc, const char *what)
+{
+    struct daemon *d = ctx;
+
+    if (rc != WAX_E_DENIED) {
+        log_error("%s: %s; trying again", what, rc_text(rc));
+        return;
+    }
+    log_error("%s: put the log.key back that belongs to this folder; stopping", what);
+    d->code = EX_CONFIG;
+    net_loop_stop(d->loop);
 }
 
 /* From the store's thread. A batch that cannot be told would leave its senders without an
@@ -200,6 +218,19 @@ static int open_store(struct daemon *d)
     return code;
 }
 
+static int keep_log(struct daemon *d)
+{
+    wax_rc rc = app_log_key(d->a, &d->log_key);
+
+    if (rc != WAX_OK)
+        return app_fail(d->a, EX_CONFIG, "log-key", "read the log key %s/log.key: %s", d->a->data,
+                        rc_text(rc));
+    struct directory_log log = {
+        .key = d->log_key, .rng = *os_rng(), .trouble = on_log_trouble, .ctx = d};
+    server_keep_log(d->server, &log);
+    return 0;
+}
+
 static int start_net(struct daemon *d, const char *listen)
 {
     char cert[PATH_SIZE], key[PATH_SIZE], err[256] = "";
@@ -246,7 +277,8 @@ static int start(struct daemon *d, const char *listen)
         return app_fail(d->a, EX_OSERR, "start", "start: %s", rc_text(rc));
     d->front = (struct http_handler){d, on_request, on_drained, on_gone};
     server_set_revoked(d->server, on_revoked, d);
-    return start_net(d, listen);
+    code = keep_log(d);
+    return code == 0 ? start_net(d, listen) : code;
 }
 
 static void stop(struct daemon *d)
@@ -255,6 +287,7 @@ static void stop(struct daemon *d)
     net_server_free(d->net);
     store_close(d->store); /* what was accepted is committed; nobody hears of it any more */
     server_free(d->server);
+    ec_free(d->log_key);
     net_loop_free(d->loop);
     os_lock_close(d->lock);
 }
@@ -317,7 +350,7 @@ int run_run(struct app *a, int argc, char **argv)
         if (rc != WAX_OK)
             code = app_fail(a, EX_OSERR, "loop", "serve: %s", rc_text(rc));
         else if (!d.stopping)
-            code = EX_OSERR; /* said already */
+            code = d.code ? d.code : EX_OSERR; /* said already */
     }
     stop(&d);
     return code;

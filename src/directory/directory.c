@@ -16,6 +16,7 @@ wax_rc directory_new(const struct directory_conf *conf, struct store *store,
     d->events = *events;
     d->store = store;
     list_init(&d->calls);
+    sequencer_init(&d->sequencer, store, d->conf.domain);
     *ret = d;
     return WAX_OK;
 }
@@ -25,9 +26,23 @@ void directory_reconfigure(struct directory *d, const struct directory_conf *con
     d->conf = *conf;
 }
 
+void directory_keep_log(struct directory *d, const struct directory_log *log)
+{
+    sequencer_start(&d->sequencer, log);
+}
+
+void directory_tick(struct directory *d, uint64_t now) { sequencer_tick(&d->sequencer, now); }
+
+uint64_t directory_next_wake(const struct directory *d)
+{
+    return sequencer_next_wake(&d->sequencer);
+}
+
 static void call_free(struct dir_call *c)
 {
     list_del(&c->node);
+    list_del(&c->wait.node);
+    log_proofs_done(&c->proofs);
     proto_free(c->msg);
     buf_done(&c->answer.body);
     mem_free(c);
@@ -42,7 +57,8 @@ void directory_free(struct directory *d)
     mem_free(d);
 }
 
-struct dir_call *call_new(struct directory *d, uint64_t now, directory_fn fn, void *ctx)
+struct dir_call *call_new(struct directory *d, struct directory_known known, uint64_t now,
+                          directory_fn fn, void *ctx)
 {
     struct dir_call *c = mem_alloc(sizeof *c);
 
@@ -52,7 +68,9 @@ struct dir_call *call_new(struct directory *d, uint64_t now, directory_fn fn, vo
         return NULL;
     }
     list_add(&d->calls, &c->node);
+    list_init(&c->wait.node);
     c->d = d;
+    c->known = known;
     c->now = now;
     c->fn = fn;
     c->ctx = ctx;
@@ -76,27 +94,58 @@ void call_submit(struct dir_call *c, enum store_op op, void (*done)(struct store
     store_submit(c->d->store, &c->req);
 }
 
+static void look_again(struct sequencer_wait *w, wax_rc rc)
+{
+    struct dir_call *c = LIST_OF(w, struct dir_call, wait);
+
+    if (rc == WAX_OK)
+        call_reply(c, c->kind, c->after, c->answer.rc, c->answer.what);
+    else
+        call_end(c, rc, call_refused(rc));
+}
+
 static void reply_ready(struct store_req *req)
 {
     struct dir_call *c = req->ctx;
     wax_rc rc = req->rc;
     const char *what = c->answer.what;
 
+    if (rc == WAX_E_WAIT) {
+        c->wait.change = c->change;
+        c->wait.over = look_again;
+        sequencer_await(&c->d->sequencer, &c->wait, c->d->sequencer.now);
+        return;
+    }
     if (rc == WAX_OK)
-        rc = reply_pack(&req->u.lookup, c->kind, &c->answer.body);
+        rc = reply_pack(&req->u.lookup, &c->proofs, c->kind, &c->answer.body);
     else if (rc == WAX_E_NOTFOUND)
         what = "Nobody has this handle";
     store_req_done(req);
     call_end(c, rc == WAX_OK ? c->answer.rc : rc, what);
 }
 
+/* In the store's transaction. */
+static wax_rc prove(void *ctx, const struct store_log *log, const struct store_lookup *l)
+{
+    struct dir_call *c = ctx;
+
+    log_proofs_done(&c->proofs);
+    c->change = l->change;
+    return log_prove_lookup(log, l, &c->known, REPLY_LINKS_BYTES, &c->proofs);
+}
+
 void call_reply(struct dir_call *c, enum reply_kind kind, uint32_t after, wax_rc rc,
                 const char *what)
 {
     c->kind = kind;
+    c->after = after;
     c->answer.rc = rc;
     c->answer.what = what;
     c->req.u.lookup = (struct store_lookup){.handle = c->handle, .after = after};
+    if (c->d->sequencer.on) {
+        c->req.u.lookup.prove = prove;
+        c->req.u.lookup.prove_ctx = c;
+    }
     call_submit(c, STORE_LOOKUP, reply_ready);
 }
 
@@ -159,9 +208,14 @@ wax_rc call_add_bundle(struct dir_call *c, struct bytes record, const struct man
 
 wax_rc call_manifest(struct dir_call *c, struct bytes link, struct store_manifest *ret)
 {
+    const struct sequencer *s = &c->d->sequencer;
     const struct manifest *m = &c->link.manifest;
+    struct map_opening opening = {{0}};
     struct hash32 hash;
     wax_rc rc = manifest_hash(c->link.body, &hash);
+
+    if (rc == WAX_OK && s->on)
+        rc = rng_fill(&s->conf.rng, opening.b, sizeof opening.b);
 
     for (size_t i = 0; rc == WAX_OK && i < m->n_devices; i++) {
         c->devices[i].dsk = m->devices[i].dsk;
@@ -174,16 +228,17 @@ wax_rc call_manifest(struct dir_call *c, struct bytes link, struct store_manifes
                                    .acct = m->acct,
                                    .seq = m->seq,
                                    .hash = hash,
+                                   .opening = opening,
                                    .chain_link = link,
                                    .devices = c->devices,
                                    .n_devices = m->n_devices};
     return WAX_OK;
 }
 
-void directory_lookup(struct directory *d, const char *handle, uint32_t after, uint64_t now,
-                      directory_fn fn, void *ctx)
+void directory_lookup(struct directory *d, const char *handle, uint32_t after,
+                      struct directory_known known, uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, now, fn, ctx);
+    struct dir_call *c = call_new(d, known, now, fn, ctx);
 
     if (!c)
         return;

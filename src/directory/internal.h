@@ -6,12 +6,15 @@
 #include "chain/bundle_check.h"
 #include "chain/manifest_check.h"
 #include "directory/directory.h"
+#include "directory/log_prove.h"
+#include "directory/sequencer.h"
 #include "wire/proto.h"
 
 struct directory {
     struct directory_conf conf;
     struct directory_events events;
     struct store *store;
+    struct sequencer sequencer;
     struct list calls;
 };
 
@@ -36,16 +39,22 @@ struct dir_call {
 
     uint32_t after; /* of the look-up that makes the reply */
     enum reply_kind kind;
+    struct directory_known known;
+    struct log_proofs proofs;
+    uint64_t change; /* of the newest manifest found: what the reply waits for */
+    struct sequencer_wait wait;
     struct store_req req; /* what is at the store */
 };
 
 /* NULL: out of memory, and fn was told. */
-struct dir_call *call_new(struct directory *d, uint64_t now, directory_fn fn, void *ctx);
+struct dir_call *call_new(struct directory *d, struct directory_known known, uint64_t now,
+                          directory_fn fn, void *ctx);
 /* Tells fn and frees the call. */
 void call_end(struct dir_call *c, wax_rc rc, const char *what);
 /* Submits c->req (filled but for these) as `op`. */
 void call_submit(struct dir_call *c, enum store_op op, void (*done)(struct store_req *req));
-/* The last step of most calls: looks c->handle up and ends with the packed reply and rc. */
+/* The last step of most calls: looks c->handle up and ends with the packed reply and rc. Where
+ * a log is kept, once all that the reply shows is in it. */
 void call_reply(struct dir_call *c, enum reply_kind kind, uint32_t after, wax_rc rc,
                 const char *what);
 

@@ -25,6 +25,7 @@ static void registered(struct store_req *req)
     store_req_done(req);
     switch (rc) {
     case WAX_OK:
+        sequencer_kick(&c->d->sequencer, c->d->sequencer.now);
         call_reply(c, REPLY_REGISTER, 0, WAX_OK, "");
         return;
     case WAX_E_EXISTS:
@@ -54,10 +55,10 @@ static wax_rc check(struct dir_call *c, const Wax__V1__RegisterRequest *m)
     return rc;
 }
 
-void directory_register(struct directory *d, struct bytes body, uint64_t now, directory_fn fn,
-                        void *ctx)
+void directory_register(struct directory *d, struct bytes body, struct directory_known known,
+                        uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, now, fn, ctx);
+    struct dir_call *c = call_new(d, known, now, fn, ctx);
 
     if (!c)
         return;

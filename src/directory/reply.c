@@ -2,11 +2,14 @@
 
 #include "base/mem.h"
 
-/* Readers cap the lists they take; who knows less asks again from what he got. */
 #define REPLY_VERSIONS_MAX 4096
-#define REPLY_LINKS_BYTES ((size_t)12 * 1024 * 1024)
 
-static ProtobufCBinaryData pb_of(const struct buf *b) { return (ProtobufCBinaryData){b->n, b->p}; }
+static ProtobufCBinaryData pb(struct bytes x)
+{
+    return (ProtobufCBinaryData){x.n, (uint8_t *)(uintptr_t)x.p}; /* packing only reads */
+}
+
+static ProtobufCBinaryData pb_of(const struct buf *b) { return pb(buf_view(b)); }
 
 static wax_rc pack_kind(Wax__V1__DirectoryReply *dir, enum reply_kind kind, struct buf *out)
 {
@@ -24,10 +27,12 @@ static wax_rc pack_kind(Wax__V1__DirectoryReply *dir, enum reply_kind kind, stru
 }
 
 /* How many links go into one reply. */
-static size_t links_that_fit(const struct store_lookup *l)
+static size_t links_that_fit(const struct store_lookup *l, const struct log_proofs *p)
 {
     size_t total = 0, n = 0;
 
+    if (p->there)
+        return p->inclusions.n < REPLY_VERSIONS_MAX ? p->inclusions.n : REPLY_VERSIONS_MAX;
     while (n < l->links.n && n < REPLY_VERSIONS_MAX) {
         total += l->links.v[n].n;
         if (n > 0 && total > REPLY_LINKS_BYTES)
@@ -37,10 +42,35 @@ static size_t links_that_fit(const struct store_lookup *l)
     return n;
 }
 
-wax_rc reply_pack(const struct store_lookup *l, enum reply_kind kind, struct buf *out)
+static void set_proofs(Wax__V1__DirectoryReply *dir, const struct log_proofs *p)
+{
+    dir->checkpoint_record = pb(BYTES_OF(p->checkpoint));
+    dir->consistency = pb_of(&p->consistency);
+    dir->last_index = p->last_index;
+    dir->last_entry = pb(BYTES_OF(p->last_entry));
+    dir->last_inclusion = pb_of(&p->last_inclusion);
+    dir->absence_next = pb_of(&p->absence_next);
+}
+
+static void set_version(Wax__V1__VersionProof *v, const struct store_lookup *l,
+                        const struct log_proofs *p, size_t i)
+{
+    wax__v1__version_proof__init(v);
+    /* One account a handle: its versions are the manifests. */
+    v->version = l->first + (uint32_t)i;
+    v->chain_link = pb_of(&l->links.v[i]);
+    if (!p->there)
+        return;
+    v->opening =
+        pb(BYTES(l->openings.p + i * sizeof(struct map_opening), sizeof(struct map_opening)));
+    v->inclusion = pb_of(&p->inclusions.v[i]);
+}
+
+wax_rc reply_pack(const struct store_lookup *l, const struct log_proofs *p, enum reply_kind kind,
+                  struct buf *out)
 {
     Wax__V1__DirectoryReply dir = WAX__V1__DIRECTORY_REPLY__INIT;
-    size_t n = links_that_fit(l), nb = l->bundles.n;
+    size_t n = links_that_fit(l, p), nb = l->bundles.n;
     Wax__V1__VersionProof *proofs = mem_calloc(n + 1, sizeof *proofs);
     Wax__V1__VersionProof **versions = mem_calloc(n + 1, sizeof *versions);
     ProtobufCBinaryData *bundles = mem_calloc(nb + 1, sizeof *bundles);
@@ -49,10 +79,7 @@ wax_rc reply_pack(const struct store_lookup *l, enum reply_kind kind, struct buf
     if (!proofs || !versions || !bundles)
         goto out;
     for (size_t i = 0; i < n; i++) {
-        wax__v1__version_proof__init(&proofs[i]);
-        /* One account a handle until the log exists: its versions are the manifests. */
-        proofs[i].version = l->first + (uint32_t)i;
-        proofs[i].chain_link = pb_of(&l->links.v[i]);
+        set_version(&proofs[i], l, p, i);
         versions[i] = &proofs[i];
     }
     for (size_t i = 0; i < nb; i++)
@@ -62,6 +89,8 @@ wax_rc reply_pack(const struct store_lookup *l, enum reply_kind kind, struct buf
     dir.n_versions = n;
     dir.bundle_records = bundles;
     dir.n_bundle_records = nb;
+    if (p->there)
+        set_proofs(&dir, p);
     rc = pack_kind(&dir, kind, out);
 out:
     mem_free(bundles);

@@ -42,6 +42,7 @@ static void updated(struct store_req *req)
     store_req_done(req);
     switch (rc) {
     case WAX_OK:
+        sequencer_kick(&c->d->sequencer, c->d->sequencer.now);
         call_reply(c, REPLY_UPDATE, c->link.manifest.seq - 1, WAX_OK, "");
         return;
     case WAX_E_CONFLICT:
@@ -134,9 +135,10 @@ static void newest_known(struct store_req *req)
 }
 
 void directory_update(struct directory *d, const char *handle, struct bytes body,
-                      const struct directory_login *login, uint64_t now, directory_fn fn, void *ctx)
+                      const struct directory_login *login, struct directory_known known,
+                      uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, now, fn, ctx);
+    struct dir_call *c = call_new(d, known, now, fn, ctx);
 
     if (!c)
         return;
@@ -177,9 +179,9 @@ static void bundle_stored(struct store_req *req)
 }
 
 void directory_bundle(struct directory *d, struct bytes body, const struct directory_login *login,
-                      uint64_t now, directory_fn fn, void *ctx)
+                      struct directory_known known, uint64_t now, directory_fn fn, void *ctx)
 {
-    struct dir_call *c = call_new(d, now, fn, ctx);
+    struct dir_call *c = call_new(d, known, now, fn, ctx);
 
     if (!c)
         return;

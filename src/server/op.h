@@ -106,6 +106,7 @@ bool login_blocked(struct op *op);
 void run_register(struct op *op);
 void run_lookup(struct op *op);
 void run_update(struct op *op);
+void run_daily(struct op *op);
 void run_bundle(struct op *op);
 void run_send(struct op *op);
 void run_mailbox(struct op *op);

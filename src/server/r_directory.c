@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "server/op.h"
 
+#define DAILY_QUERY_BYTES 32 /* of a query, more or less */
+
 /* What WAX_E_DENIED and WAX_E_NOTFOUND mean differs by route. */
 static void answer(struct op *op, const struct directory_answer *a, int status, enum problem denied,
                    enum problem missing)
@@ -31,6 +33,21 @@ static void answer(struct op *op, const struct directory_answer *a, int status, 
     }
 }
 
+/* The checkpoint that the client has, for whatever is answered with a DirectoryReply. */
+static bool read_known(struct op *op, struct directory_known *ret)
+{
+    uint64_t generation, size;
+
+    if (op_number(op, "generation", &generation) != WAX_OK || generation > UINT32_MAX ||
+        op_number(op, "checkpoint", &size) != WAX_OK) {
+        op_problem(op, PROBLEM_BAD_REQUEST,
+                   "The parameters generation (32 bits) and checkpoint (64 bits) are numbers");
+        return false;
+    }
+    *ret = (struct directory_known){(uint32_t)generation, size};
+    return true;
+}
+
 static void registered(void *ctx, struct directory_answer *a)
 {
     answer(ctx, a, 200, PROBLEM_INVITE_INVALID, PROBLEM_UNKNOWN_HANDLE);
@@ -38,10 +55,12 @@ static void registered(void *ctx, struct directory_answer *a)
 
 void run_register(struct op *op)
 {
-    if (!op_limit(op, LIMIT_REGISTER))
+    struct directory_known known;
+
+    if (!op_limit(op, LIMIT_REGISTER) || !read_known(op, &known))
         return;
     op->busy = true;
-    directory_register(op->s->directory, buf_view(&op->body), op->s->now, registered, op);
+    directory_register(op->s->directory, buf_view(&op->body), known, op->s->now, registered, op);
 }
 
 static void answered(void *ctx, struct directory_answer *a)
@@ -51,25 +70,45 @@ static void answered(void *ctx, struct directory_answer *a)
 
 void run_lookup(struct op *op)
 {
+    struct directory_known known;
     uint64_t version;
 
-    if (!op_limit(op, LIMIT_LOOKUP))
+    if (!op_limit(op, LIMIT_LOOKUP) || !read_known(op, &known))
         return;
     if (op_number(op, "version", &version) != WAX_OK || version > UINT32_MAX) {
         op_problem(op, PROBLEM_BAD_REQUEST, "The parameter version is no number of 32 bits");
         return;
     }
     op->busy = true;
-    directory_lookup(op->s->directory, op->segment, (uint32_t)version, op->s->now, answered, op);
+    directory_lookup(op->s->directory, op->segment, (uint32_t)version, known, op->s->now, answered,
+                     op);
 }
 
 void run_update(struct op *op)
 {
-    if (!op_limit(op, LIMIT_LOOKUP))
+    struct directory_known known;
+
+    if (!op_limit(op, LIMIT_LOOKUP) || !read_known(op, &known))
         return;
     op->busy = true;
     directory_update(op->s->directory, op->segment, buf_view(&op->body),
-                     op->logged_in ? &op->login : NULL, op->s->now, answered, op);
+                     op->logged_in ? &op->login : NULL, known, op->s->now, answered, op);
+}
+
+static void checked(void *ctx, struct directory_answer *a)
+{
+    answer(ctx, a, 200, PROBLEM_NOT_A_DEVICE, PROBLEM_NOT_FOUND);
+}
+
+/* As dear as look-ups of all that it asks for; a body of that size holds so many. */
+void run_daily(struct op *op)
+{
+    for (size_t i = 0; i <= op->body.n / DAILY_QUERY_BYTES; i++) {
+        if (!op_limit(op, LIMIT_LOOKUP))
+            return;
+    }
+    op->busy = true;
+    directory_daily(op->s->directory, buf_view(&op->body), op->s->now, checked, op);
 }
 
 static void bundle_put(void *ctx, struct directory_answer *a)
@@ -79,8 +118,11 @@ static void bundle_put(void *ctx, struct directory_answer *a)
 
 void run_bundle(struct op *op)
 {
-    if (!op_limit(op, LIMIT_LOGIN))
+    struct directory_known known;
+
+    if (!op_limit(op, LIMIT_LOGIN) || !read_known(op, &known))
         return;
     op->busy = true;
-    directory_bundle(op->s->directory, buf_view(&op->body), &op->login, op->s->now, bundle_put, op);
+    directory_bundle(op->s->directory, buf_view(&op->body), &op->login, known, op->s->now,
+                     bundle_put, op);
 }

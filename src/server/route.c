@@ -7,6 +7,7 @@
 static const struct route routes[] = {
     {"POST", "/v1/accounts", LOGIN_NONE, 16 * KIB, run_register},
     {"GET", "/v1/directory/*", LOGIN_OPTIONAL, 0, run_lookup},
+    {"POST", "/v1/directory/daily", LOGIN_NEEDED, 128 * KIB, run_daily},
     {"POST", "/v1/directory/*", LOGIN_OPTIONAL, 64 * KIB, run_update},
     {"PUT", "/v1/bundle", LOGIN_NEEDED, 4 * KIB, run_bundle},
     {"POST", "/v1/messages", LOGIN_NEEDED, API_BODY_MAX, run_send},

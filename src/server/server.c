@@ -195,6 +195,11 @@ void server_free(struct server *s)
     mem_free(s);
 }
 
+void server_keep_log(struct server *s, const struct directory_log *log)
+{
+    directory_keep_log(s->directory, log);
+}
+
 void server_reconfigure(struct server *s, const struct server_conf *conf)
 {
     struct directory_conf dir = directory_part(conf);
@@ -211,13 +216,17 @@ void server_tick(struct server *s, uint64_t now_ms)
 {
     s->now = now_ms;
     mailbox_tick(s->mailbox, now_ms);
+    directory_tick(s->directory, now_ms);
     link_polls_tick(s);
 }
 
 uint64_t server_next_wake(const struct server *s)
 {
     uint64_t at = mailbox_next_wake(s->mailbox);
+    uint64_t log = directory_next_wake(s->directory);
 
+    if (log < at)
+        at = log;
     if (!list_empty(&s->polls)) {
         const struct op *first = LIST_OF(s->polls.next, struct op, poll);
         if (first->look_at < at)

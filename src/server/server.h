@@ -39,6 +39,9 @@ struct server;
 wax_rc server_new(const struct server_conf *conf, struct store *store,
                   struct server **ret) WAX_MUST;
 void server_free(struct server *s);
+/* Keeps the directory's log (directory/directory.h); before the first request. */
+struct directory_log;
+void server_keep_log(struct server *s, const struct directory_log *log);
 /* Takes new settings (SIGHUP). */
 void server_reconfigure(struct server *s, const struct server_conf *conf);
 
@@ -46,8 +49,8 @@ void server_reconfigure(struct server *s, const struct server_conf *conf);
 const struct http_handler *server_handler(struct server *s);
 
 /* Time comes in: call before handing over requests and whenever server_next_wake is due.
- * Sends heartbeats, runs the expiry sweep (every min(60 s, message_life / 3)), answers
- * link polls that have waited 25 s. */
+ * Sends heartbeats, runs the expiry sweep (every min(60 s, message_life / 3)), makes the
+ * log's entries of the hour and the day, answers link polls that have waited 25 s. */
 void server_tick(struct server *s, uint64_t now_ms);
 /* When server_tick wants to be called next (ms, absolute); UINT64_MAX: never. */
 uint64_t server_next_wake(const struct server *s);

@@ -113,6 +113,41 @@ void rig_stop(struct rig *g)
     assert_int_equal(requests, 0);
     server_free(g->server);
     store_close(g->memory);
+    ec_free(g->log_key);
+}
+
+static void on_log_trouble(void *ctx, wax_rc rc, const char *what)
+{
+    assert_true(strlen(what) > 0);
+    ((struct rig *)ctx)->log_trouble = rc;
+}
+
+void rig_keep_log(struct rig *g, uint8_t key)
+{
+    struct key32 scalar = {{0}};
+
+    scalar.b[31] = key;
+    ec_free(g->log_key);
+    g->log_key = NULL;
+    assert_int_equal(ec_from_scalar(&scalar, &g->log_key), WAX_OK);
+    struct directory_log log = {
+        .key = g->log_key, .rng = people_rng(key), .trouble = on_log_trouble, .ctx = g};
+    server_keep_log(g->server, &log);
+    server_tick(g->server, g->now);
+    rig_pump(g);
+}
+
+void rig_restart(struct rig *g, uint8_t log_key)
+{
+    store_memory_crash(g->memory);
+    g->failed = NULL;
+    server_free(g->server);
+    assert_int_equal(server_new(&g->conf, &g->front, &g->server), WAX_OK);
+    server_set_revoked(g->server, on_revoked, g);
+    if (log_key)
+        rig_keep_log(g, log_key);
+    server_tick(g->server, g->now);
+    rig_pump(g);
 }
 
 void rig_wait(struct rig *g, uint64_t ms)

@@ -5,6 +5,7 @@
 
 #include "../account/people.h"
 
+#include "directory/directory.h"
 #include "server/server.h"
 #include "store/memory.h"
 #include "wire/envelope.h"
@@ -20,6 +21,8 @@ struct rig {
     bool hold; /* requests stay at the store until rig_pump */
     bool fail; /* the store answers WAX_E_IO without doing anything */
     struct store_req *failed;
+    struct ec_key *log_key; /* NULL: no log is kept */
+    wax_rc log_trouble;     /* the last one told */
     struct point revoked[8];
     size_t n_revoked;
 };
@@ -39,6 +42,12 @@ void answer_done(struct answer *a);
 /* open: registration needs no invitation. */
 void rig_start(struct rig *g, bool open);
 void rig_stop(struct rig *g);
+/* Keeps the directory's log from now on, with a key made from that number; before the first
+ * request. */
+void rig_keep_log(struct rig *g, uint8_t key);
+/* The server's process ends, what it has submitted is lost (not what is in the store), and a
+ * new one starts with that log key (0: without). */
+void rig_restart(struct rig *g, uint8_t log_key);
 /* Runs what waits at the store. */
 void rig_pump(struct rig *g);
 /* Time passes: tick and pump at every moment the server asked for. */
