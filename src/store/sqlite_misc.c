@@ -193,6 +193,26 @@ static const char *const checks[] = {
     " max(n) AS high, count(*) AS rows FROM chain) WHERE rows > 0 AND (low <> 1 OR high <> rows)",
     "SELECT 'account ' || a.handle || ': no device' FROM account a WHERE NOT EXISTS"
     " (SELECT 1 FROM device d WHERE d.account = a.id) LIMIT 20",
+    /* Sizes and types that nothing of ours has written. A value that is changed within them is the
+     * clients' to notice: they check signatures and tags, and ask for a message again. */
+    "SELECT 'account ' || handle || ': its row is damaged' FROM account WHERE"
+    " typeof(handle) <> 'text' OR length(handle) = 0 OR typeof(acct) <> 'blob'"
+    " OR length(acct) <> 32 OR typeof(seq) <> 'integer' OR seq < 1 OR suspended NOT IN (0, 1)"
+    " LIMIT 20",
+    "SELECT 'account ' || coalesce(a.handle, c.account) || ': link ' || c.seq || ' of its chain is"
+    " damaged' FROM chain c LEFT JOIN account a ON a.id = c.account WHERE a.id IS NULL"
+    " OR typeof(c.hash) <> 'blob' OR length(c.hash) <> 32 OR typeof(c.link) <> 'blob'"
+    " OR length(c.link) = 0 LIMIT 20",
+    "SELECT 'device ' || hex(dev) || ': its keys are damaged' FROM device WHERE"
+    " typeof(dev) <> 'blob' OR length(dev) <> 16 OR typeof(dsk) <> 'blob' OR length(dsk) <> 65"
+    " OR typeof(dtk) <> 'blob' OR length(dtk) <> 65 LIMIT 20",
+    "SELECT 'device ' || coalesce(hex(d.dev), b.device) || ': its prekey bundle is damaged' FROM"
+    " bundle b LEFT JOIN device d ON d.id = b.device WHERE d.id IS NULL OR typeof(b.id) <> 'blob'"
+    " OR length(b.id) <> 16 OR typeof(b.record) <> 'blob' OR length(b.record) = 0 LIMIT 20",
+    "SELECT 'mailbox row ' || id || ': no envelope and no notice' FROM mailbox WHERE"
+    " type NOT IN (1, 2, 4) OR typeof(seq) <> 'integer' OR typeof(time) <> 'integer' OR time < 0"
+    " OR (type = 1 AND (typeof(envelope) <> 'blob' OR length(from_dev) <> 16"
+    " OR length(fanout) <> 16)) LIMIT 20",
 };
 
 /* Lines of one check. What cannot even be read is damage as well, and a line. */
