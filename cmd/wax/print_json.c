@@ -105,6 +105,7 @@ static void status(json_t *j, const struct wax_event *e)
     put(j, "protection", e->protection);
     put(j, "invitation", e->invitation);
     put(j, "detail", e->detail);
+    put(j, "damage", e->damage);
 }
 
 static void sent_or_expired(json_t *j, const struct wax_event *e)

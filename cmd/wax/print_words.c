@@ -158,6 +158,8 @@ static void status(struct buf *out, const struct wax_event *e)
         name(out, e->detail);
         buf_str(out, "\n");
     }
+    for (const char *p = e->damage; p && *p; p += strcspn(p, "\n"), p += *p == '\n')
+        buf_printf(out, "damaged:     %.*s\n", (int)strcspn(p, "\n"), p);
 }
 
 static void verify(struct buf *out, const struct wax_event *e, bool terminal)

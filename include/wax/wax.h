@@ -144,6 +144,7 @@ struct wax_event {
     const char *number; /* verify: 60 digits in twelve groups */
     const char *qr;     /* verify: text of the QR form */
     bool verified, accepted, identity_changed;
+    const char *damage;        /* status: what of the store is damaged, a line each; NULL: nothing */
 };
 
 /* Takes one event. 0 goes on; anything else stops the call, which then returns 74. */

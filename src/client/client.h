@@ -78,6 +78,11 @@ const struct ec_key *client_login_key(const struct client *c);
 
 /* The last problem document's "detail", or a sentence of our own; "" when there is none. */
 const char *client_detail(const struct client *c);
+/* Since the last call: a message was left at the server, since a row it needs cannot be read. */
+bool client_met_damage(struct client *c);
+/* An alert `store_damaged` of what was found damaged in the own store (lines, for people); the same
+ * text is told once. In a transaction of its own. */
+wax_rc client_tell_damage(struct client *c, const struct buf *report) WAX_MUST;
 
 /* --- Making an account (client/register.c) ------------------------------------------------ */
 

@@ -86,6 +86,19 @@ static bool seek_row(void *ctx, struct bytes key, struct bytes value)
     return false;
 }
 
+/* A message that was set aside before it was shown is shown as lost, not passed over. */
+static wax_rc shown_history(struct client *c, uint64_t order, struct item *ret)
+{
+    wax_rc rc = history_load(c->env.vault, order, ret);
+
+    if (rc != WAX_E_NOTFOUND)
+        return rc;
+    *ret =
+        alert_make(c, "store_damaged", WAX_OK, "", NULL,
+                   "a message that was not shown yet is lost: its row of the history is damaged");
+    return WAX_OK;
+}
+
 wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown_below,
                          uint64_t *ret_seq, enum item_shown *ret_shown, struct item *ret)
 {
@@ -110,7 +123,7 @@ wax_rc client_event_next(struct client *c, uint64_t after, enum item_shown shown
         if (s.value.p[1] == ROW_ITEM)
             rc = item_decode(rest, ret);
         else
-            rc = rest.n == 8 ? history_load(v, get_u64(rest.p), ret) : WAX_E_DAMAGED;
+            rc = rest.n == 8 ? shown_history(c, get_u64(rest.p), ret) : WAX_E_DAMAGED;
     }
     if (rc == WAX_OK) {
         *ret_seq = s.seq;
@@ -206,4 +219,32 @@ struct item alert_make(const struct client *c, const char *kind, wax_rc klass, c
     if (dev)
         a.device = *dev;
     return a;
+}
+
+wax_rc client_tell_damage(struct client *c, const struct buf *report)
+{
+    struct buf told = {0}, text = {0};
+    wax_rc rc = vault_begin(c->env.vault);
+
+    if (rc != WAX_OK)
+        return rc;
+    rc = client_meta_get(c->env.vault, "damage.told", &told);
+    if ((rc != WAX_OK && rc != WAX_E_NOTFOUND) ||
+        (rc == WAX_OK && bytes_eq(buf_view(&told), buf_view(report))))
+        goto out;
+    for (size_t i = 0; i + 1 < report->n; i++) { /* lines become one */
+        if (report->p[i] == '\n')
+            buf_str(&text, "; ");
+        else
+            buf_u8(&text, report->p[i]);
+    }
+    const char *line = buf_cstr(&text);
+    struct item a = alert_make(c, "store_damaged", WAX_OK, "", NULL, line ? line : "");
+    rc = line ? client_meta_put(c->env.vault, "damage.told", buf_view(report)) : WAX_E_NOMEM;
+    if (rc == WAX_OK)
+        rc = event_put_alert(c, &a);
+out:
+    buf_done(&told);
+    buf_done(&text);
+    return vault_finish(c->env.vault, rc);
 }

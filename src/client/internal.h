@@ -50,6 +50,7 @@ struct client {
     bool logged_in;
     int64_t skew; /* server clock − own clock, ms, by the last reply */
     bool has_skew;
+    bool damaged; /* a row of ours did not open while messages were taken in */
     char detail[512];
     struct buf fresh;        /* acct_ids looked up in this process, 32 bytes each */
     struct buf bundles;      /* of struct served_bundle */

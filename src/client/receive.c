@@ -375,7 +375,8 @@ wax_rc client_retry_waiting(struct client *c, struct buf *ret_seqs)
         struct waiting *w = &c->waiting[i];
         rc = earlier_waits(c, i) ? WAX_E_WAIT
                                  : take_envelope(c, buf_view(&w->envelope), w->hint, w->time);
-        if (rc == WAX_E_WAIT) {
+        c->damaged = c->damaged || rc == WAX_E_DAMAGED;
+        if (rc == WAX_E_WAIT || rc == WAX_E_DAMAGED) {
             rc = WAX_OK;
             i++;
         } else if (rc == WAX_OK) {
@@ -398,7 +399,9 @@ wax_rc client_frame(struct client *c, const struct frame *f, bool *ret_ack)
     case FRAME_ENVELOPE:
         rc = waits_behind(c, f->envelope) ? WAX_E_WAIT
                                           : take_envelope(c, f->envelope, f->handle, f->time);
-        if (rc == WAX_E_WAIT)
+        /* What needs a damaged row of ours stays at the server; the others go on. */
+        c->damaged = c->damaged || rc == WAX_E_DAMAGED;
+        if (rc == WAX_E_WAIT || rc == WAX_E_DAMAGED)
             return wait_add(c, f);
         break;
     case FRAME_NOTICE:

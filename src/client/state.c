@@ -69,6 +69,14 @@ void client_say(struct client *c, const char *fmt, ...)
 
 const char *client_detail(const struct client *c) { return c->detail; }
 
+bool client_met_damage(struct client *c)
+{
+    bool met = c->damaged;
+
+    c->damaged = false;
+    return met;
+}
+
 wax_rc vault_finish(struct vault *v, wax_rc rc)
 {
     if (rc == WAX_OK)

@@ -102,6 +102,8 @@ static int prepare(struct wax *w, const struct wax_register_options *o, const ch
         return code;
     /* A registration whose end is not known goes on with the same keys; its words were shown. */
     wax_rc rc = client_open(&env, &begun);
+    if (rc == WAX_E_NOTFOUND)
+        rc = home_no_account(w);
     if (rc == WAX_OK) {
         bool other = client_is_published(begun) || strcmp(client_handle(begun), handle) != 0;
         client_close(begun);
@@ -114,6 +116,8 @@ static int prepare(struct wax *w, const struct wax_register_options *o, const ch
         rc = rng_fill(os_rng(), entropy, sizeof entropy);
         code = rc == WAX_OK ? show_words(o, entropy, err) : fail_rc(w, err, rc, "register");
         r.entropy = entropy;
+    } else if (rc != WAX_E_NOTFOUND) {
+        code = fail_rc(w, err, rc, "register");
     }
     if (code == WAX_EX_OK) {
         rc = conn_open(w, NULL, NULL); /* the server's time dates the account */
@@ -311,6 +315,8 @@ int wax_link(wax *w, const struct wax_link_options *o, wax_event_fn fn, void *ct
     wax_rc rc = conn_open(w, NULL, NULL);
     if (rc == WAX_OK)
         rc = client_link_resume(&env, &w->client); /* of a process that died late */
+    if (rc == WAX_E_NOTFOUND)
+        rc = home_no_account(w);
     if (rc == WAX_E_EXISTS) {
         code =
             fail(err, WAX_EX_CANTCREATE, "account-exists",

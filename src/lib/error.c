@@ -60,6 +60,29 @@ static const struct {
      "nothing was taken in; install Waxwing whole, where seccomp filters are allowed"},
 };
 
+/* Names what is damaged. Where that could be set aside, trying again is enough. */
+static int fail_damaged(struct wax *w, struct wax_error *err, const char *what)
+{
+    struct buf report = {0}, line = {0};
+
+    home_mend(w, &report);
+    for (size_t i = 0; i + 1 < report.n; i++) { /* without the last newline */
+        if (report.p[i] == '\n')
+            buf_str(&line, "; ");
+        else
+            buf_u8(&line, report.p[i]);
+    }
+    const char *text = line.n ? buf_cstr(&line) : NULL;
+    int code =
+        fail(err, WAX_EX_DATA, "home-damaged",
+             "%s: the home's store is damaged (%s); all files are kept; what was set aside is no "
+             "longer in the way, so try again; else restore a backup or link this device anew",
+             what, text ? text : "not found again");
+    buf_done(&report);
+    buf_done(&line);
+    return code;
+}
+
 int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
 {
     const char *said = w && w->client ? client_detail(w->client) : "";
@@ -71,6 +94,8 @@ int fail_rc(struct wax *w, struct wax_error *err, wax_rc rc, const char *what)
                     "%s: this device was revoked, it can neither send nor receive; what it holds "
                     "can still be read; to come back, link a new home (wax --home DIR link %s)",
                     what, client_handle(w->client));
+    if (rc == WAX_E_DAMAGED && w && w->vault)
+        return fail_damaged(w, err, what);
     if (rc_is_refusal(rc))
         return fail(err, WAX_EX_DATA, rc_refusal(rc),
                     "%s: what came does not hold (%s)%s%s; nothing of it is used", what,

@@ -87,27 +87,65 @@ void wax_close(wax *w)
     mem_free_wiped(w, sizeof *w);
 }
 
-/* The store key lies in HOME/key (0600): 64 hex digits. */
-static wax_rc store_key(const char *path, bool create, struct key32 *ret)
+/* 64 hex digits, 0600. */
+static wax_rc key_read(const char *path, struct key32 *ret)
 {
     struct buf b = {0};
     wax_rc rc = os_file_read(path, 4096, &b);
 
-    if (rc == WAX_E_NOTFOUND && create) {
-        rc = rng_fill(os_rng(), ret->b, sizeof ret->b);
-        buf_reset(&b);
-        buf_hex(&b, BYTES_OF(ret->b));
-        buf_str(&b, "\n");
-        if (rc == WAX_OK)
-            rc = buf_rc(&b);
-        if (rc == WAX_OK)
-            rc = os_file_write(path, buf_view(&b), OS_FILE_NEW);
-    } else if (rc == WAX_OK) {
+    if (rc == WAX_OK) {
         size_t n = b.n && b.p[b.n - 1] == '\n' ? b.n - 1 : b.n;
         rc = hex_decode((const char *)b.p, n, ret->b, sizeof ret->b) == WAX_OK ? WAX_OK
                                                                                : WAX_E_DAMAGED;
     }
     buf_done(&b);
+    return rc;
+}
+
+static wax_rc key_make(const char *path, struct key32 *ret)
+{
+    struct buf b = {0};
+    wax_rc rc = rng_fill(os_rng(), ret->b, sizeof ret->b);
+
+    buf_hex(&b, BYTES_OF(ret->b));
+    buf_str(&b, "\n");
+    if (rc == WAX_OK)
+        rc = buf_rc(&b);
+    if (rc == WAX_OK)
+        rc = os_file_write(path, buf_view(&b), OS_FILE_NEW);
+    buf_done(&b);
+    return rc;
+}
+
+/* The store key lies in HOME/key. Until the vault is there it is called HOME/key.new: so a `key`
+ * without a vault is a vault that was lost, and no home that is not made yet. */
+struct home_files {
+    char db[PATH_MAX], key[PATH_MAX], fresh[PATH_MAX];
+    bool there, keyed;
+};
+
+static void home_look(const struct wax *w, struct home_files *ret)
+{
+    (void)snprintf(ret->db, sizeof ret->db, "%s/vault.db", w->home);
+    (void)snprintf(ret->key, sizeof ret->key, "%s/key", w->home);
+    (void)snprintf(ret->fresh, sizeof ret->fresh, "%s/key.new", w->home);
+    ret->keyed = os_exists(ret->key); /* first: another process may be making the home */
+    ret->there = os_exists(ret->db);
+}
+
+static wax_rc home_files_open(struct wax *w, const struct home_files *f, struct buf *error)
+{
+    struct key32 key = {0};
+    bool fresh = !f->keyed;
+    wax_rc rc = key_read(fresh ? f->fresh : f->key, &key);
+
+    if (rc == WAX_E_NOTFOUND && !f->there)
+        rc = key_make(f->fresh, &key);
+    if (rc == WAX_OK)
+        rc = vault_sqlite_open(f->db, &key, os_rng(), !f->there, LOCK_WAIT_MS, &w->vault, error);
+    if (rc == WAX_OK && fresh)
+        rc = os_file_rename(f->fresh, f->key);
+    mem_wipe(&key, sizeof key);
     return rc;
 }
 
@@ -125,82 +163,99 @@ static wax_rc open_locks(struct wax *w)
     return rc;
 }
 
-/* Under `lock`, so that nobody else is making the store: what a process that was killed over it has
+/* Under `lock`, so that nobody else is making the home: what a process that was killed over it has
  * left goes first. */
-static wax_rc make_store(struct wax *w, const char *db, const char *key_path, struct buf *error)
+static wax_rc home_files_make(struct wax *w, struct buf *error)
 {
-    struct key32 key = {0};
+    struct home_files f;
     wax_rc rc = home_lock(w, w->lock);
 
     if (rc != WAX_OK)
         return rc;
-    bool there = os_exists(db); /* another process was faster */
-    if (!there) {
+    home_look(w, &f); /* another process may have been faster */
+    if (!f.there) {
         os_file_sweep(w->home, "vault.db.new-");
-        os_file_sweep(w->home, "key.new-");
+        os_file_sweep(w->home, "key.new.new-");
     }
-    rc = store_key(key_path, !there, &key);
-    if (rc == WAX_OK)
-        rc = vault_sqlite_open(db, &key, os_rng(), !there, LOCK_WAIT_MS, &w->vault, error);
+    rc = home_files_open(w, &f, error);
     os_lock_unlock(w->lock);
-    mem_wipe(&key, sizeof key);
     return rc;
 }
 
-static wax_rc open_store(struct wax *w, const char *db, const char *key_path, struct buf *error)
+/* why: the vault's own words, or "". */
+static int open_failed(struct wax *w, wax_rc rc, const char *why, struct wax_error *err)
 {
-    struct key32 key = {0};
-    wax_rc rc = store_key(key_path, false, &key);
-
-    if (rc == WAX_OK)
-        rc = vault_sqlite_open(db, &key, os_rng(), false, LOCK_WAIT_MS, &w->vault, error);
-    mem_wipe(&key, sizeof key);
-    return rc;
+    if (rc == WAX_E_NOTFOUND)
+        return fail(err, WAX_EX_CONFIG, "no-key",
+                    "open the home %s: its file `key` is missing; put it back, nothing else opens "
+                    "the store",
+                    w->home);
+    if (rc == WAX_R_MAC)
+        return fail(err, WAX_EX_CONFIG, "wrong-key",
+                    "open the home %s: its file `key` is not the one that the store was made with; "
+                    "put the right one back",
+                    w->home);
+    if (rc == WAX_E_DAMAGED && !*why)
+        return fail(err, WAX_EX_CONFIG, "no-key",
+                    "open the home %s: its file `key` does not hold a key; put the right one back, "
+                    "nothing else opens the store",
+                    w->home);
+    if (rc == WAX_E_DAMAGED)
+        return fail(err, WAX_EX_DATA, "home-damaged",
+                    "open the home %s: %s; all files are kept: restore a backup of the folder, or "
+                    "move it away and link this device anew",
+                    w->home, why);
+    if (rc == WAX_E_VERSION)
+        return fail(err, WAX_EX_CONFIG, "home-newer", "open the home %s: %s; update this program",
+                    w->home, why);
+    if (*why)
+        return fail(err, WAX_EX_IO, "io", "open the home %s: %s", w->home, why);
+    return fail_rc(w, err, rc, "open the home");
 }
 
 int home_open(struct wax *w, bool create, struct wax_error *err)
 {
-    char db[PATH_MAX], key_path[PATH_MAX];
+    struct home_files f;
     struct buf error = {0};
 
     if (w->vault)
         return WAX_EX_OK;
-    (void)snprintf(db, sizeof db, "%s/vault.db", w->home);
-    (void)snprintf(key_path, sizeof key_path, "%s/key", w->home);
-    bool there = os_exists(db);
-    if (!there && !create)
+    home_look(w, &f);
+    if (!f.there && f.keyed)
+        return open_failed(w, WAX_E_DAMAGED, "its file `vault.db` is missing", err);
+    if (!f.there && !create)
         return WAX_EX_OK; /* no account yet: later calls say so */
-    wax_rc rc = there ? WAX_OK : os_mkdir(w->home);
+    wax_rc rc = f.there ? WAX_OK : os_mkdir(w->home);
     if (rc != WAX_OK)
         return fail(err, WAX_EX_CANTCREATE, "home",
                     "make the home %s: %s; choose another by --home DIR", w->home, rc_text(rc));
     rc = open_locks(w);
     if (rc == WAX_OK)
-        rc = there ? open_store(w, db, key_path, &error) : make_store(w, db, key_path, &error);
-    int code = WAX_EX_OK;
-    if (rc == WAX_E_NOTFOUND)
-        code = fail(err, WAX_EX_CONFIG, "no-key",
-                    "open the home %s: its file `key` is missing; put it back, nothing else opens "
-                    "the store",
-                    w->home);
-    else if (rc == WAX_R_MAC)
-        code = fail(err, WAX_EX_CONFIG, "wrong-key",
-                    "open the home %s: its file `key` is not the one that the store was made with; "
-                    "put the right one back",
-                    w->home);
-    else if (rc != WAX_OK && error.n)
-        code = fail(err,
-                    rc == WAX_E_VERSION   ? WAX_EX_CONFIG
-                    : rc == WAX_E_DAMAGED ? WAX_EX_DATA
-                                          : WAX_EX_IO,
-                    rc == WAX_E_VERSION   ? "home-newer"
-                    : rc == WAX_E_DAMAGED ? "home-damaged"
-                                          : "io",
-                    "open the home %s: %s", w->home, buf_cstr(&error));
-    else
-        code = fail_rc(w, err, rc, "open the home");
+        rc = f.there && f.keyed ? home_files_open(w, &f, &error) : home_files_make(w, &error);
+    const char *why = error.n ? buf_cstr(&error) : NULL;
+    int code = rc == WAX_OK ? WAX_EX_OK : open_failed(w, rc, why ? why : "", err);
     buf_done(&error);
     return code;
+}
+
+void home_mend(struct wax *w, struct buf *report)
+{
+    if (!w->vault || vault_sqlite_mend(w->vault, report) != WAX_OK || !report->n || !w->client)
+        return;
+    /* Where that cannot be stored, `status` says it all the same. */
+    wax_rc told = client_tell_damage(w->client, report);
+    (void)told;
+}
+
+wax_rc home_no_account(struct wax *w)
+{
+    struct buf report = {0};
+    wax_rc rc = vault_sqlite_mend(w->vault, &report);
+
+    if (rc == WAX_OK)
+        rc = report.n ? WAX_E_DAMAGED : WAX_E_NOTFOUND;
+    buf_done(&report);
+    return rc;
 }
 
 wax_rc home_lock(struct wax *w, struct os_lock *l)
@@ -246,6 +301,8 @@ int home_account(struct wax *w, struct wax_error *err)
     if (rc == WAX_OK && !w->client) {
         struct client_env env = home_env(w);
         rc = client_open(&env, &w->client);
+        if (rc == WAX_E_NOTFOUND)
+            rc = home_no_account(w);
     }
     if (rc == WAX_E_NOTFOUND || (rc == WAX_OK && !client_is_published(w->client)))
         return fail(

@@ -54,6 +54,14 @@ int home_account(struct wax *w, struct wax_error *err);
 /* Takes one of the two locks, saying so after a second; WAX_E_BUSY after 30. */
 wax_rc home_lock(struct wax *w, struct os_lock *l);
 
+/* What client_open's WAX_E_NOTFOUND means in an existing vault: there is no account only when all
+ * of the vault can be read; else WAX_E_DAMAGED, so that a damaged home never gets a second
+ * identity. */
+wax_rc home_no_account(struct wax *w) WAX_MUST;
+/* Looks the store over after damage was met: what can be spared is set aside, and an alert tells of
+ * it. report gets a line for each kind of damage; empty: the store is whole. */
+void home_mend(struct wax *w, struct buf *report);
+
 /* --- conn.c --- */
 /* Makes w->net for the server in w->server with the login key of `dev` (NULL: none yet). */
 wax_rc conn_open(struct wax *w, const struct ec_key *dtk, const struct dev_id *dev);

@@ -40,6 +40,7 @@ struct receiving {
     uint64_t useless;    /* client_useless when the stream began */
     struct backoff backoff;
     bool away; /* told that the server is */
+    bool hurt; /* messages stay at the server: rows that they need cannot be read */
     enum stop stop;
 };
 
@@ -178,11 +179,27 @@ static wax_rc send_waiting(struct receiving *r)
     return rc == WAX_E_FULL || rc == WAX_E_BUSY || rc == WAX_E_PROTO ? WAX_OK : rc;
 }
 
+/* What waits for a damaged row: again, once those that can be spared are out of the way. */
+static wax_rc retry_damaged(struct receiving *r)
+{
+    struct buf report = {0};
+
+    if (!client_met_damage(r->w->client))
+        return WAX_OK;
+    home_mend(r->w, &report);
+    buf_done(&report);
+    wax_rc rc = retry_waiting(r);
+    r->hurt = client_met_damage(r->w->client);
+    return rc;
+}
+
 /* The stored part is over. */
 static wax_rc on_drained(struct receiving *r)
 {
     wax_rc rc = retry_waiting(r);
 
+    if (rc == WAX_OK)
+        rc = retry_damaged(r);
     if (rc == WAX_OK)
         rc = send_acks(r);
     if (rc == WAX_OK)
@@ -418,7 +435,9 @@ int wax_receive(wax *w, const struct wax_receive_options *o, wax_event_fn fn, vo
         return fail(
             err, WAX_EX_IO, "output",
             "hand over what arrived: the output failed; it comes again with the next receive");
-    if (r.stop != STOP_NONE && (rc == WAX_OK || rc == WAX_E_CANCELLED))
+    if (r.hurt && (rc == WAX_OK || rc == WAX_E_CANCELLED))
+        rc = WAX_E_DAMAGED;
+    else if (r.stop != STOP_NONE && (rc == WAX_OK || rc == WAX_E_CANCELLED))
         return WAX_EX_OK;
     return fail_rc(w, err, rc, "receive");
 }

@@ -122,7 +122,7 @@ int wax_status(wax *w, wax_event_fn fn, void *ctx, struct wax_error *err)
                           .directory = "unverified",
                           .protection = "none",
                           .has_connected = true};
-    struct buf line = {0};
+    struct buf line = {0}, damage = {0};
     char device[33];
     int code = home_account(w, err);
 
@@ -146,8 +146,11 @@ int wax_status(wax *w, wax_event_fn fn, void *ctx, struct wax_error *err)
     if (rc == WAX_E_NOTFOUND)
         rc = WAX_OK;
     e.invitation = line.n ? buf_cstr(&line) : NULL;
+    home_mend(w, &damage);
+    e.damage = damage.n ? buf_cstr(&damage) : NULL;
     if (rc == WAX_OK && fn(ctx, &e) != 0)
         code = fail(err, WAX_EX_IO, "output", "show the status: the output failed");
     buf_done(&line);
+    buf_done(&damage);
     return code != WAX_EX_OK ? code : fail_rc(w, err, rc, "show the status");
 }

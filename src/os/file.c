@@ -194,6 +194,11 @@ wax_rc os_mkdir(const char *path)
     return rc;
 }
 
+wax_rc os_file_rename(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? sync_folder_of(to) : os_rc(errno);
+}
+
 wax_rc os_file_remove(const char *path) { return unlink(path) == 0 ? WAX_OK : os_rc(errno); }
 
 void os_file_sweep(const char *folder, const char *begin)

@@ -22,6 +22,9 @@ wax_rc os_file_write(const char *path, struct bytes content, unsigned flags) WAX
 bool os_exists(const char *path);
 /* Makes the folder with mode 0700, parents included; there already is fine. */
 wax_rc os_mkdir(const char *path) WAX_MUST;
+/* Another name in the same folder, which is on the disk when this returns; a file that had it
+ * is replaced. */
+wax_rc os_file_rename(const char *from, const char *to) WAX_MUST;
 /* Removes a file; not there is WAX_E_NOTFOUND. */
 wax_rc os_file_remove(const char *path) WAX_MUST;
 

@@ -24,10 +24,18 @@ void vault_disk_dump(const struct vault_disk *d, struct buf *out);
  * store_key: 32 bytes (kept in the secret heap). lock_wait_ms: how long `begin` waits for
  * another process's transaction. error may be an empty buf, not NULL. create: makes a new one
  * (WAX_E_EXISTS when there). WAX_E_DAMAGED: not ours or corrupt (the file is kept); WAX_E_VERSION:
- * newer schema; WAX_R_MAC: another store key. error: one line for people. */
+ * newer schema (an older one is raised to this program's, step by step); WAX_R_MAC: another store
+ * key. error: one line for people. */
 wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const struct rng *rng,
                          bool create, unsigned lock_wait_ms, struct vault **ret,
                          struct buf *error) WAX_MUST;
+
+/* Looks through the whole file, for when something did not open and for `status`: sets rows
+ * that cannot be read aside where the rest does without them (they stay in the file, out of
+ * the way), and appends a line for people for each kind of damage, earlier ones too. Nothing
+ * appended: all is whole. Reads everything, so not on the usual path. WAX_E_INVAL: a transaction is
+ * open. Whatever is damaged, WAX_OK. */
+wax_rc vault_sqlite_mend(struct vault *v, struct buf *report) WAX_MUST;
 
 /* Moves the log into the database file and empties it: afterwards nothing that was deleted
  * is in any file of the vault. Cheap when there is nothing to do; for idle moments of a

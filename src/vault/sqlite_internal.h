@@ -8,7 +8,7 @@
 #include "vault/engines.h"
 
 #define SQLITE_VAULT_ID 0x57415856 /* application_id: "WAXV" */
-#define SQLITE_VAULT_SCHEMA 1      /* user_version */
+#define SQLITE_VAULT_SCHEMA 2      /* user_version */
 
 /* Statements of each table, prepared when first used. Ranges are lo <= k < hi. */
 enum row_stmt { ST_GET, ST_PUT, ST_ADD, ST_SET, ST_DEL, ST_UP, ST_DOWN, ST_COUNT, ST_CLEAR, ST_N_ };
@@ -60,11 +60,24 @@ wax_rc sqlite_unseal(struct sqlite *h, unsigned table, struct bytes key, struct 
 
 /* sqlite_schema.c */
 const char *sqlite_table_name(enum vault_table t);
-/* Makes all tables and the sentinel in an empty database. */
+wax_rc sqlite_exec(struct sqlite *h, const char *sql) WAX_MUST;
+wax_rc sqlite_create_table(struct sqlite *h, enum vault_table t) WAX_MUST;
+wax_rc sqlite_version(struct sqlite *h, int *ret) WAX_MUST; /* of the schema */
+/* Makes all tables of schema 1 and the sentinel in an empty database. */
 wax_rc sqlite_schema_create(struct sqlite *h) WAX_MUST;
-/* Is it ours, of this schema, and is the key the right one? WAX_E_DAMAGED, WAX_E_VERSION,
+/* Is it ours, of a schema known here, and is the key the right one? WAX_E_DAMAGED, WAX_E_VERSION,
  * WAX_R_MAC; *why is a static text then. */
 wax_rc sqlite_schema_check(struct sqlite *h, const char **why) WAX_MUST;
+
+/* sqlite_migrate.c */
+struct schema_step {
+    int to;                          /* from the version before */
+    wax_rc (*run)(struct sqlite *h); /* in the transaction that raises the version */
+};
+/* Takes those that are to come, in order. On failure the schema is that of the last one taken. */
+wax_rc sqlite_schema_steps(struct sqlite *h, const struct schema_step *steps, size_t n) WAX_MUST;
+/* To the newest schema. */
+wax_rc sqlite_schema_raise(struct sqlite *h) WAX_MUST;
 
 /* sqlite_rows.c */
 wax_rc sqlite_row_stmt(struct sqlite *h, enum vault_table t, enum row_stmt which,

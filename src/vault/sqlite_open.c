@@ -111,6 +111,8 @@ static wax_rc build(char *temp, const struct key32 *key, const struct rng *rng)
     if (rc == WAX_OK)
         rc = sqlite_schema_create(h);
     if (rc == WAX_OK)
+        rc = sqlite_schema_raise(h);
+    if (rc == WAX_OK)
         rc = sqlite_checkpoint(h); /* all of it in the one file */
     sqlite_free(h);
     return rc;
@@ -201,6 +203,8 @@ wax_rc vault_sqlite_open(const char *path, const struct key32 *store_key, const 
         rc = connect(path, store_key, rng, lock_wait_ms, &h);
     if (rc == WAX_OK)
         rc = sqlite_schema_check(h, &why);
+    if (rc == WAX_OK)
+        rc = sqlite_schema_raise(h);
     if (rc != WAX_OK) {
         buf_printf(error, "%s: %s", path, why ? why : rc_text(rc));
         sqlite_free(h);

@@ -21,27 +21,35 @@ static const char sentinel_text[] = "waxwing vault";
 
 const char *sqlite_table_name(enum vault_table t) { return names[t]; }
 
-static wax_rc run_sql(struct sqlite *h, const char *sql)
+wax_rc sqlite_exec(struct sqlite *h, const char *sql)
 {
     return sqlite_rc(h, sqlite3_exec(h->db, sql, NULL, NULL, NULL));
 }
 
+wax_rc sqlite_create_table(struct sqlite *h, enum vault_table t)
+{
+    char sql[160];
+
+    (void)snprintf(sql, sizeof sql,
+                   "CREATE TABLE IF NOT EXISTS %s (k BLOB PRIMARY KEY, v BLOB NOT NULL)"
+                   " WITHOUT ROWID",
+                   names[t]);
+    return sqlite_exec(h, sql);
+}
+
+/* Schema 1; what came later is added by sqlite_migrate.c, in new files too. */
 static wax_rc create_tables(struct sqlite *h)
 {
     char sql[160];
-    wax_rc rc = run_sql(h, "CREATE TABLE sentinel (id INTEGER PRIMARY KEY, a BLOB, b BLOB);"
-                           "CREATE TABLE tally (t INTEGER, head BLOB, n INTEGER,"
-                           " PRIMARY KEY (t, head)) WITHOUT ROWID;");
+    wax_rc rc = sqlite_exec(h, "CREATE TABLE sentinel (id INTEGER PRIMARY KEY, a BLOB, b BLOB);"
+                               "CREATE TABLE tally (t INTEGER, head BLOB, n INTEGER,"
+                               " PRIMARY KEY (t, head)) WITHOUT ROWID;");
 
-    for (int t = VT_META; rc == WAX_OK && t < VT_COUNT_; t++) {
-        (void)snprintf(sql, sizeof sql,
-                       "CREATE TABLE %s (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
-                       names[t]);
-        rc = run_sql(h, sql);
-    }
-    (void)snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                   SQLITE_VAULT_ID, SQLITE_VAULT_SCHEMA);
-    return rc == WAX_OK ? run_sql(h, sql) : rc;
+    for (int t = VT_META; rc == WAX_OK && t <= VT_PARKED; t++)
+        rc = sqlite_create_table(h, (enum vault_table)t);
+    (void)snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=1",
+                   SQLITE_VAULT_ID);
+    return rc == WAX_OK ? sqlite_exec(h, sql) : rc;
 }
 
 static wax_rc create_sentinel(struct sqlite *h)
@@ -63,16 +71,16 @@ static wax_rc create_sentinel(struct sqlite *h)
 
 wax_rc sqlite_schema_create(struct sqlite *h)
 {
-    wax_rc rc = run_sql(h, "PRAGMA journal_mode=WAL");
+    wax_rc rc = sqlite_exec(h, "PRAGMA journal_mode=WAL");
 
     if (rc == WAX_OK)
-        rc = run_sql(h, "BEGIN IMMEDIATE");
+        rc = sqlite_exec(h, "BEGIN IMMEDIATE");
     if (rc == WAX_OK)
         rc = create_tables(h);
     if (rc == WAX_OK)
         rc = create_sentinel(h);
     if (rc == WAX_OK)
-        rc = run_sql(h, "COMMIT");
+        rc = sqlite_exec(h, "COMMIT");
     return rc;
 }
 
@@ -90,6 +98,11 @@ static wax_rc pragma_int(struct sqlite *h, const char *sql, int *ret)
         rc = step == SQLITE_DONE ? WAX_E_DAMAGED : sqlite_rc(h, step);
     sqlite3_finalize(st);
     return rc;
+}
+
+wax_rc sqlite_version(struct sqlite *h, int *ret)
+{
+    return pragma_int(h, "PRAGMA user_version", ret);
 }
 
 static wax_rc sentinel_verdict(struct sqlite *h, struct bytes a, struct bytes b)
@@ -134,12 +147,12 @@ wax_rc sqlite_schema_check(struct sqlite *h, const char **why)
         return WAX_E_DAMAGED;
     }
     if (rc == WAX_OK)
-        rc = pragma_int(h, "PRAGMA user_version", &version);
+        rc = sqlite_version(h, &version);
     if (rc == WAX_OK && version > SQLITE_VAULT_SCHEMA) {
         *why = "made by a newer version of Waxwing";
         return WAX_E_VERSION;
     }
-    if (rc == WAX_OK && version != SQLITE_VAULT_SCHEMA)
+    if (rc == WAX_OK && version < 1)
         rc = WAX_E_DAMAGED;
     if (rc == WAX_OK)
         rc = check_sentinel(h);

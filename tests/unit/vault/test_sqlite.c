@@ -177,11 +177,11 @@ static void a_newer_schema_is_left_alone(void **state)
     struct home *h = *state;
     struct vault *v;
 
-    meddle(h, "PRAGMA user_version=2");
+    meddle(h, "PRAGMA user_version=3");
     RC(WAX_E_VERSION, home_try_open(h, h->path, false, 0, &v));
     meddle(h, "PRAGMA user_version=0");
     RC(WAX_E_DAMAGED, home_try_open(h, h->path, false, 0, &v));
-    meddle(h, "PRAGMA user_version=1; PRAGMA application_id=7");
+    meddle(h, "PRAGMA user_version=2; PRAGMA application_id=7");
     RC(WAX_E_DAMAGED, home_try_open(h, h->path, false, 0, &v));
 }
 
