@@ -37,6 +37,7 @@ wax_rc aside_encode(const struct aside *a, struct buf *out)
     buf_u32(out, a->slot.ctr);
     buf_bytes(out, BYTES_OF(a->com.b));
     buf_u64(out, a->frame_time);
+    buf_u8(out, a->handed);
     statement_write(&a->told, out);
     return buf_rc(out);
 }
@@ -51,6 +52,9 @@ wax_rc aside_decode(struct bytes in, struct aside *ret)
     a.slot.ctr = rd_u32(&r);
     rd_copy(&r, a.com.b, sizeof a.com.b);
     a.frame_time = rd_u64(&r);
+    uint8_t handed = rd_u8(&r);
+    rd_refuse_if(&r, handed > 1);
+    a.handed = handed == 1;
     wax_rc rc = statement_read(&r, &a.told);
     if (rc == WAX_OK)
         *ret = a;
@@ -103,9 +107,9 @@ static wax_rc row_put(struct client *c, struct bytes key, unsigned attempts, uin
 }
 
 static wax_rc content_put(struct client *c, const struct opened *o, uint64_t frame_time,
-                          uint64_t order)
+                          bool handed, uint64_t order)
 {
-    struct aside a = {.slot = o->slot, .com = o->com, .frame_time = frame_time};
+    struct aside a = {.slot = o->slot, .com = o->com, .frame_time = frame_time, .handed = handed};
     struct buf row = {0};
     uint8_t key[8];
     wax_rc rc = statement_of(o, &a.told);
@@ -135,7 +139,8 @@ static wax_rc give_up(struct client *c, const char *from, const struct dev_id *d
     return event_put_item(c->env.vault, &a);
 }
 
-wax_rc aside_put(struct client *c, const struct opened *o, const char *from, uint64_t frame_time)
+wax_rc aside_put(struct client *c, const struct opened *o, const char *from, uint64_t frame_time,
+                 bool handed)
 {
     uint64_t all = 0, own = 0, order;
     uint8_t key[ASIDE_KEY];
@@ -148,7 +153,7 @@ wax_rc aside_put(struct client *c, const struct opened *o, const char *from, uin
     if (rc == WAX_OK)
         rc = meta_next(c->env.vault, "seq.aside", &order);
     if (rc == WAX_OK)
-        rc = content_put(c, o, frame_time, order);
+        rc = content_put(c, o, frame_time, handed, order);
     if (rc == WAX_OK)
         rc = row_put(c, aside_key(&o->sender.dev, order, key), 1, now_own(c));
     if (rc == WAX_OK)
@@ -182,6 +187,8 @@ static wax_rc take(struct client *c, const struct aside *a, Wax__V1__Content *co
         .fanout = {.id = t->fanout, .com = a->com, .depth = t->depth, .sig = t->sig}};
     wax_rc rc = session_conversation(&me, &o.sender, content, &o.conversation, &o.with);
 
+    if (rc == WAX_OK && a->handed)
+        return content_handed(c, &o, from, a->frame_time);
     return rc == WAX_OK ? content_take(c, &o, from, a->frame_time) : rc;
 }
 

@@ -11,6 +11,7 @@ struct aside {
     struct slot slot;
     struct hash32 com;
     uint64_t frame_time;
+    bool handed; /* by an own device (5.4): then only messages for people are taken */
     struct statement told;
 };
 void aside_done(struct aside *a);
@@ -25,7 +26,7 @@ wax_rc aside_content(struct client *c, struct bytes content, Wax__V1__Content **
 
 /* Keeps an opened message whose content could not be read, and says so. In the transaction that
  * takes the message in. */
-wax_rc aside_put(struct client *c, const struct opened *o, const char *from,
-                 uint64_t frame_time) WAX_MUST;
+wax_rc aside_put(struct client *c, const struct opened *o, const char *from, uint64_t frame_time,
+                 bool handed) WAX_MUST;
 
 #endif

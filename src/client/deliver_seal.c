@@ -20,7 +20,7 @@ static wax_rc sealed_get(struct client *c, struct bytes key, struct buf *out)
     if (rc != WAX_OK)
         return rc;
     uint64_t at = out->n > 8 ? get_u64(out->p) : 0;
-    if (now > at && now - at > STALE_MS) {
+    if ((now > at && now - at > STALE_MS) || (at > now && at - now > STALE_MS)) {
         buf_reset(out);
         return WAX_E_NOTFOUND;
     }

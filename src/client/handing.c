@@ -375,7 +375,7 @@ static wax_rc take(struct client *c, struct opened *o, uint64_t accepted)
     const char *from = rc == WAX_OK ? pin->head.manifest.handle : "";
     if (rc == WAX_OK && !o->content) {
         rc = message_find(c, &o->com, &o->sender.acct, &order);
-        rc = rc == WAX_E_NOTFOUND ? aside_put(c, o, from, accepted) : rc;
+        rc = rc == WAX_E_NOTFOUND ? aside_put(c, o, from, accepted, true) : rc;
     } else if (rc == WAX_OK) {
         rc = session_conversation(&me, &o->sender, o->content, &o->conversation, &o->with);
         if (rc == WAX_OK)

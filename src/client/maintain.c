@@ -167,7 +167,9 @@ static wax_rc note_drained(struct client *c)
         rc = notices_missed(c, before, now);
     if (rc == WAX_OK && before && now >= before + LIFE_MS)
         rc = catchup_begin(c, before);
-    if (rc == WAX_OK && now > before)
+    /* Also a lower one: a server whose clock was far ahead once must not hide every later absence.
+     */
+    if (rc == WAX_OK && now != before)
         rc = meta_put_u64(c->env.vault, "drained.server", now);
     if (rc == WAX_OK)
         rc = meta_put_u64(c->env.vault, "drained.at", now_own(c));

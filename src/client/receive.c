@@ -168,7 +168,7 @@ static wax_rc accept_in_tx(struct client *c, const struct opened *o, struct peer
         rc = heal_received(c, o, pin);
     if (rc == WAX_OK)
         rc = o->content ? content_take(c, o, pin->head.manifest.handle, frame_time)
-                        : aside_put(c, o, pin->head.manifest.handle, frame_time);
+                        : aside_put(c, o, pin->head.manifest.handle, frame_time, false);
     if (rc == WAX_OK)
         rc = missed_note(c, o, pin->head.manifest.handle, frame_time);
     mem_free(pin);

@@ -65,6 +65,73 @@ static wax_rc line_put(struct client *c, const struct env_hdr *hdr, const struct
     return rc;
 }
 
+/* The device with the most rows, and its oldest one. */
+struct holder {
+    uint8_t dev[16], oldest[KEY], worst[KEY];
+    uint64_t n, oldest_at, most;
+};
+
+static bool holder_row(void *ctx, struct bytes key, struct bytes value)
+{
+    struct holder *h = ctx;
+    struct unread u;
+
+    if (key.n != KEY || !row_read(value, &u))
+        return true;
+    if (memcmp(h->dev, key.p + 1, sizeof h->dev) != 0)
+        h->n = 0;
+    memcpy(h->dev, key.p + 1, sizeof h->dev);
+    if (h->n++ == 0 || u.time < h->oldest_at) {
+        h->oldest_at = u.time;
+        memcpy(h->oldest, key.p, KEY);
+    }
+    if (h->n >= h->most) {
+        h->most = h->n;
+        memcpy(h->worst, h->oldest, KEY);
+    }
+    return true;
+}
+
+/* Nobody said it again, or nobody is asked any more: that is said, and its line stays. */
+static wax_rc give_up(struct client *c, struct bytes key, const char *detail)
+{
+    struct dev_id dev;
+    struct hash32 com;
+    struct acct_id acct;
+    struct pin *pin = mem_alloc(sizeof *pin);
+
+    memcpy(dev.b, key.p + 1, sizeof dev.b);
+    memcpy(com.b, key.p + 17, sizeof com.b);
+    wax_rc rc = pin ? client_device_acct(c, &dev, &acct) : WAX_E_NOMEM;
+    if (rc == WAX_OK)
+        rc = pin_load(c, &acct, pin);
+    const char *handle = rc == WAX_OK ? pin->head.manifest.handle : "";
+    if (rc == WAX_OK || rc == WAX_E_NOTFOUND) {
+        struct item a = alert_make(c, "undecryptable", WAX_OK, handle, &dev, detail);
+        a.com = com;
+        rc = event_put_item(c->env.vault, &a);
+    }
+    mem_free(pin);
+    return rc == WAX_OK ? vault_del(c->env.vault, VT_REPAIR, key) : rc;
+}
+
+/* Whoever fills the list must not keep others out of it: the device with the most rows loses its
+ * oldest, as long as the one that asks has fewer. */
+static wax_rc make_room(struct client *c, uint64_t of_dev, bool *ret)
+{
+    struct holder h = {0};
+    uint8_t key[VAULT_KEY_MAX];
+    wax_rc rc = vault_scan(c->env.vault, VT_REPAIR,
+                           repair_key(REPAIR_UNREAD, BYTES(NULL, 0), BYTES(NULL, 0), key),
+                           BYTES(NULL, 0), false, holder_row, &h);
+
+    *ret = rc == WAX_OK && h.most > of_dev + 1;
+    if (*ret)
+        rc = give_up(c, BYTES(h.worst, KEY),
+                     "too many messages cannot be read; this one is not asked for any more");
+    return rc;
+}
+
 static wax_rc room(struct client *c, const struct dev_id *dev, bool *ret)
 {
     uint8_t key[VAULT_KEY_MAX];
@@ -76,8 +143,8 @@ static wax_rc room(struct client *c, const struct dev_id *dev, bool *ret)
     if (rc == WAX_OK)
         rc = vault_count(c->env.vault, VT_REPAIR,
                          repair_key(REPAIR_UNREAD, BYTES(NULL, 0), BYTES(NULL, 0), key), &all);
-    *ret = rc == WAX_OK && of_dev < UNREAD_DEVICE_MAX && all < UNREAD_ALL_MAX;
-    return rc;
+    *ret = rc == WAX_OK && of_dev < UNREAD_DEVICE_MAX;
+    return *ret && all >= UNREAD_ALL_MAX ? make_room(c, of_dev, ret) : rc;
 }
 
 wax_rc unread_note(struct client *c, const struct env_hdr *hdr, const struct env_fanout *fanout,
@@ -149,6 +216,7 @@ struct asking {
     uint64_t now, next; /* when there is something to do again */
     struct buf due;     /* keys, KEY bytes each, by device */
     struct buf over;    /* keys of those given up */
+    uint32_t most;      /* requests in this hour, before this one */
 };
 
 /* At once, then after 1, 2, 4 … hours. */
@@ -164,7 +232,7 @@ static bool ask_row(void *ctx, struct bytes key, struct bytes value)
 
     if (key.n != KEY || !row_read(value, &u))
         return true;
-    uint64_t due = ask_due(&u);
+    uint64_t due = u.asks < ASKS_MAX ? ask_due(&u) : 0;
     if (a->now > u.time && a->now - u.time > REPEAT_KEEP_MS)
         buf_bytes(&a->over, key);
     else if (u.asks >= ASKS_MAX)
@@ -193,7 +261,7 @@ static wax_rc may_ask(struct client *c, const struct dev_id *dev, struct asking 
         a->next = last + ASK_MS < a->next ? last + ASK_MS : a->next;
         return WAX_OK;
     }
-    rc = budget_take(c, BUDGET_ASK, NULL, 1, ASK_HOUR, ret);
+    rc = budget_take(c, BUDGET_ASK, NULL, 1, a->most, ret);
     if (rc != WAX_OK || !*ret) {
         a->next = a->now + ASK_MS < a->next ? a->now + ASK_MS : a->next;
         return rc;
@@ -204,7 +272,7 @@ static wax_rc may_ask(struct client *c, const struct dev_id *dev, struct asking 
 
 wax_rc ask_allowed(struct client *c, const struct dev_id *dev, bool *ret)
 {
-    struct asking a = {.now = now_own(c), .next = UINT64_MAX};
+    struct asking a = {.now = now_own(c), .next = UINT64_MAX, .most = ASK_HOUR};
 
     return may_ask(c, dev, &a, ret);
 }
@@ -278,29 +346,39 @@ static wax_rc ask_device(struct client *c, const uint8_t *keys, size_t n, struct
     return rc == WAX_OK && (gone || late) ? ask_siblings(c, &m, a) : rc;
 }
 
-/* Nobody repeated it in 14 d: that is said, and its line stays. */
-static wax_rc give_up(struct client *c, struct bytes key)
+/* Of an own device or an accepted contact. */
+static wax_rc is_accepted(struct client *c, const uint8_t *key, bool *ret)
 {
-    struct dev_id dev;
-    struct hash32 com;
-    struct acct_id acct;
     struct pin *pin = mem_alloc(sizeof *pin);
+    struct acct_id acct;
+    struct dev_id dev;
 
-    memcpy(dev.b, key.p + 1, sizeof dev.b);
-    memcpy(com.b, key.p + 17, sizeof com.b);
+    memcpy(dev.b, key + 1, sizeof dev.b);
     wax_rc rc = pin ? client_device_acct(c, &dev, &acct) : WAX_E_NOMEM;
     if (rc == WAX_OK)
         rc = pin_load(c, &acct, pin);
-    const char *handle = rc == WAX_OK ? pin->head.manifest.handle : "";
-    if (rc == WAX_OK || rc == WAX_E_NOTFOUND) {
-        struct item a = alert_make(c, "undecryptable", WAX_OK, handle, &dev,
-                                   "a message that could not be read was not sent again in two "
-                                   "weeks; it is lost");
-        a.com = com;
-        rc = event_put_item(c->env.vault, &a);
-    }
+    *ret = rc == WAX_OK && (pin->accepted || ID_EQ(&acct, &c->acct));
     mem_free(pin);
-    return rc == WAX_OK ? vault_del(c->env.vault, VT_REPAIR, key) : rc;
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
+/* Accepted contacts first; strangers, of whom there are as many as somebody likes, never use up
+ * the hour. */
+static wax_rc ask_all(struct client *c, struct asking *a, bool accepted)
+{
+    wax_rc rc = WAX_OK;
+
+    a->most = accepted ? ASK_HOUR : ASK_HOUR / 2;
+    for (size_t at = 0, n; rc == WAX_OK && at < a->due.n; at += n * KEY) {
+        const uint8_t *first = a->due.p + at;
+        bool known;
+        for (n = 1; at + n * KEY < a->due.n && memcmp(first, first + n * KEY, 17) == 0;)
+            n++;
+        rc = is_accepted(c, first, &known);
+        if (rc == WAX_OK && known == accepted)
+            rc = ask_device(c, first, n, a);
+    }
+    return rc;
 }
 
 wax_rc unread_ask(struct client *c)
@@ -314,13 +392,11 @@ wax_rc unread_ask(struct client *c)
     if (rc == WAX_OK)
         rc = buf_rc(&a.due) != WAX_OK ? a.due.rc : buf_rc(&a.over);
     for (size_t at = 0; rc == WAX_OK && at < a.over.n; at += KEY)
-        rc = give_up(c, BYTES(a.over.p + at, KEY));
-    for (size_t at = 0, n; rc == WAX_OK && at < a.due.n; at += n * KEY) {
-        for (n = 1;
-             at + n * KEY < a.due.n && memcmp(a.due.p + at, a.due.p + at + n * KEY, 17) == 0;)
-            n++;
-        rc = ask_device(c, a.due.p + at, n, &a);
-    }
+        rc = give_up(c, BYTES(a.over.p + at, KEY),
+                     "a message that could not be read was not sent again in two weeks; it is "
+                     "lost");
+    for (int strangers = 0; rc == WAX_OK && strangers < 2; strangers++)
+        rc = ask_all(c, &a, !strangers);
     buf_done(&a.due);
     buf_done(&a.over);
     return rc == WAX_OK && a.next != UINT64_MAX ? repair_at(c, a.next) : rc;

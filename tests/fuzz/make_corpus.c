@@ -294,7 +294,7 @@ static void contents(void)
     content_free(back);
     save("content_record", 1);
     /* A content set aside, as src/client/aside.c lays it out. */
-    buf_zero(&seed, 16 + 4 + 4 + 32 + 8);
+    buf_zero(&seed, 16 + 4 + 4 + 32 + 8 + 1);
     buf_zero(&seed, 32 + 16 + 65 + 16 + 1 + 32 + 64 + 32); /* the statement, but for its content */
     buf_str(&seed, "abc");
     save("client_aside", 0);

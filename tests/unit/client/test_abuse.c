@@ -134,12 +134,92 @@ static void an_old_silent_message_that_comes_again_is_no_news(void **state)
     stage_close(&s);
 }
 
+/* --- A list that somebody fills --- */
+
+/* Rows of that many made-up devices, each with n messages. */
+static void fill_list(struct device *d, unsigned devices, unsigned n)
+{
+    struct hash32 com = {{0}};
+    struct dev_id dev = {{0}};
+    uint8_t key[VAULT_KEY_MAX], row[41] = {0};
+
+    put_u64(row, d->w->now);
+    ok(vault_begin(d->vault));
+    for (unsigned i = 0; i < devices; i++)
+        for (unsigned k = 0; k < n; k++) {
+            put_u32(dev.b, i);
+            put_u32(com.b, k);
+            ok(vault_put(d->vault, VT_REPAIR,
+                         repair_key(REPAIR_UNREAD, BYTES_OF(dev.b), BYTES_OF(com.b), key),
+                         BYTES_OF(row)));
+        }
+    ok(vault_commit(d->vault));
+}
+
+static void a_full_list_keeps_nobody_else_out_of_it(void **state)
+{
+    struct stage s;
+    uint64_t n;
+    uint8_t key[VAULT_KEY_MAX];
+
+    (void)state;
+    stage_acquainted(&s, false);
+    fill_list(s.bob, 10, UNREAD_DEVICE_MAX);
+    lose_sessions(s.bob, s.ann);
+    say(s.ann, BOB, "one");
+    say(s.ann, BOB, "two");
+    ok(device_receive(s.bob));
+    assert_int_equal(lines(s.bob, ITEM_UNREADABLE), 2);
+    ok(vault_count(s.bob->vault, VT_REPAIR,
+                   repair_key(REPAIR_UNREAD, BYTES(NULL, 0), BYTES(NULL, 0), key), &n));
+    assert_int_equal(n, UNREAD_ALL_MAX);
+    assert_int_equal(alerts(s.bob, "undecryptable"), 4); /* two that came, and two given up */
+    all_talk(&s);
+    assert_int_equal(device_count(s.bob, "one"), 1);
+    assert_int_equal(device_count(s.bob, "two"), 1);
+    stage_close(&s);
+}
+
+static void strangers_do_not_use_up_the_requests_of_an_hour(void **state)
+{
+    struct stage s;
+    bool may = true;
+
+    (void)state;
+    stage_acquainted(&s, false);
+    ok(vault_begin(s.bob->vault)); /* what strangers may cause, and one more */
+    ok(budget_take(s.bob->client, BUDGET_ASK, NULL, ASK_HOUR / 2, ASK_HOUR, &may));
+    ok(vault_commit(s.bob->vault));
+    struct device *cyd = world_device(&s.w, "cyd@example.org", "phone");
+    ok(device_register(cyd));
+    say(cyd, BOB, "hello");
+    ok(device_receive(s.bob));
+    lose_sessions(s.bob, cyd);
+    lose_sessions(s.bob, s.ann);
+    ok(vault_begin(s.bob->vault));
+    ok(vault_del_prefix(s.bob->vault, VT_PREKEY, BYTES(NULL, 0)));
+    ok(vault_commit(s.bob->vault));
+    say(cyd, BOB, "who are you");
+    ok(device_receive(s.bob));
+    assert_int_equal(lines(s.bob, ITEM_UNREADABLE), 1);
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 0);
+    say(s.ann, BOB, "it is me");
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 1);
+    world_pass(&s.w, HOURS(1) + 1000);
+    ok(device_receive(s.bob));
+    assert_int_equal(queued(s.bob, OUTBOX_DEVICE), 3); /* Ann once more, and now the stranger */
+    stage_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_share_no_session_any_more_find_a_new_one),
         cmocka_unit_test(a_clock_that_is_ahead_does_not_refuse_a_new_device),
         cmocka_unit_test(an_old_silent_message_that_comes_again_is_no_news),
+        cmocka_unit_test(a_full_list_keeps_nobody_else_out_of_it),
+        cmocka_unit_test(strangers_do_not_use_up_the_requests_of_an_hour),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 /* Dies of the next contents, or says something else of them; else it does its work. */
 static struct {
     unsigned crashes, calls;
+    unsigned lives; /* contents that it takes apart before it dies */
     wax_rc says;  /* WAX_OK: its work */
     bool garbage; /* a box that was taken over */
 } box;
@@ -26,7 +27,9 @@ static wax_rc take_apart(void *ctx, struct bytes content, struct buf *ret_record
         buf_str(ret_record, "as you wish");
         return buf_rc(ret_record);
     }
-    if (box.crashes) {
+    if (box.lives) {
+        box.lives--;
+    } else if (box.crashes) {
         box.crashes--;
         return WAX_E_CRASHED;
     }
@@ -280,6 +283,45 @@ static void own_messages_and_syncs_come_back_as_well(void **state)
     stage_close(&s);
 }
 
+static bool is_handed_on(void *ctx, uint64_t order, const struct item *it)
+{
+    (void)order;
+    *(unsigned *)ctx += it->handed_on;
+    return true;
+}
+
+/* What a sibling handed on stays that, however late it is read: a content for devices would not be
+ * acted on. */
+static void what_was_handed_on_comes_back_as_handed_on(void **state)
+{
+    struct stage s;
+    unsigned handed = 0;
+
+    (void)state;
+    with_a_box(&s, true);
+    lose_sessions(s.bob, s.ann);
+    say(s.ann, BOB, "asked for in vain");
+    ok(device_receive(s.bob2));
+    ok(device_receive(s.bob));
+    device_stop(s.ann);
+    device_stop(s.ann2);
+    ok(client_flush(s.bob->client, NULL, NULL));
+    world_pass(&s.w, 120 * MINUTE);
+    ok(device_receive(s.bob)); /* now the sibling is asked */
+    ok(client_flush(s.bob->client, NULL, NULL));
+    ok(device_receive(s.bob2));
+    ok(client_flush(s.bob2->client, NULL, NULL));
+    box.lives = box.crashes = 1; /* what is around it can be read */
+    ok(device_receive(s.bob));
+    assert_int_equal(set_aside(s.bob), 1);
+    s.w.now += MINUTE;
+    ok(client_aside_retry(s.bob->client));
+    assert_int_equal(device_count(s.bob, "asked for in vain"), 1);
+    ok(client_history_each(s.bob->client, NULL, is_handed_on, &handed));
+    assert_int_equal(handed, 1);
+    stage_close(&s);
+}
+
 static void a_row_that_does_not_open_ends_no_receiving(void **state)
 {
     struct stage s;
@@ -315,6 +357,7 @@ int main(void)
         cmocka_unit_test(what_turns_out_to_be_no_content_is_refused_late),
         cmocka_unit_test(a_box_that_was_taken_over_is_not_believed),
         cmocka_unit_test(own_messages_and_syncs_come_back_as_well),
+        cmocka_unit_test(what_was_handed_on_comes_back_as_handed_on),
         cmocka_unit_test(a_row_that_does_not_open_ends_no_receiving),
     };
 

@@ -149,10 +149,9 @@ static uint64_t asked_since(struct device *d, struct device *of)
     struct buf b = {0};
     uint8_t key[VAULT_KEY_MAX];
 
-    ok(vault_get(d->vault, VT_REPAIR,
-                 repair_key(REPAIR_CATCHUP, BYTES_OF(client_dev(of->client)->b), BYTES(NULL, 0),
-                            key),
-                 &b));
+    ok(vault_get(
+        d->vault, VT_REPAIR,
+        repair_key(REPAIR_CATCHUP, BYTES_OF(client_dev(of->client)->b), BYTES(NULL, 0), key), &b));
     uint64_t since = get_u64(b.p);
     buf_done(&b);
     return since;
@@ -177,6 +176,29 @@ static void a_second_absence_does_not_forget_what_the_first_one_lacks(void **sta
     ok(catchup_begin(s.bob2->client, s.w.now - HOURS(1)));
     ok(vault_commit(s.bob2->vault));
     assert_int_equal(asked_since(s.bob2, s.bob), since);
+    stage_close(&s);
+}
+
+static void a_server_time_far_ahead_hides_no_later_absence(void **state)
+{
+    struct stage s;
+
+    (void)state;
+    stage_acquainted(&s, true);
+    ok(vault_begin(s.bob2->vault)); /* as after an answer of a server in 2038 */
+    ok(meta_put_u64(s.bob2->vault, "drained.server", s.w.now + DAYS(4000)));
+    ok(vault_commit(s.bob2->vault));
+    ok(device_receive(s.bob2));
+    say(s.ann, BOB, "meanwhile");
+    ok(device_receive(s.bob));
+    gone_for_good(s.ann);
+    gone_for_good(s.ann2);
+    ok(vault_begin(s.bob2->vault)); /* nor does the server tell of what expired */
+    ok(meta_put_u64(s.bob2->vault, "notice.last", UINT64_MAX));
+    ok(vault_commit(s.bob2->vault));
+    days(&s, 9, s.bob, NULL);
+    bobs_talk(&s, 3);
+    assert_int_equal(device_count(s.bob2, "meanwhile"), 1);
     stage_close(&s);
 }
 
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test(who_was_away_gets_from_its_sibling_what_the_server_dropped),
         cmocka_unit_test(more_than_fits_an_hour_comes_in_the_next_ones),
         cmocka_unit_test(a_second_absence_does_not_forget_what_the_first_one_lacks),
+        cmocka_unit_test(a_server_time_far_ahead_hides_no_later_absence),
         cmocka_unit_test(what_a_device_not_known_yet_wrote_comes_after_a_look_up),
         cmocka_unit_test(what_a_removed_device_wrote_is_not_taken_and_that_is_told),
         cmocka_unit_test(a_new_device_is_not_handed_what_is_older_than_it),
