@@ -1,10 +1,12 @@
-/* waxd check: settings, certificates, keys, the store. Each finding is one line. */
+/* waxd check: settings, certificates, keys, the store, the directory's log. Each finding is one
+ * line. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app.h"
+#include "directory/log_audit.h"
 #include "net/certfile.h"
 #include "os/clock.h"
 #include "store/sqlite.h"
@@ -79,21 +81,59 @@ static int check_log_key(const struct app *a)
     return EX_CONFIG;
 }
 
-static int check_store(const struct app *a)
+/* The report of one part of the store, or why there is none. */
+static int judged(const struct app *a, const char *what, wax_rc rc, const struct buf *report)
+{
+    findings(a, what, report);
+    if (rc != WAX_OK && report->n == 0)
+        finding(a, what, rc_text(rc), strlen(rc_text(rc)));
+    return rc == WAX_OK ? 0 : rc == WAX_E_DAMAGED ? EX_DATAERR : app_code(rc);
+}
+
+static int check_tables(const struct app *a, struct store *store)
 {
     struct store_req req = {.op = STORE_CHECK, .now = os_now_ms()};
+    wax_rc rc = store_run(store, &req);
+    int code = judged(a, "store", rc, &req.u.check.report);
+
+    store_req_done(&req);
+    return code;
+}
+
+/* The whole log, made anew from the manifests. Without its key that cannot be said: its own
+ * finding. */
+static int check_log(const struct app *a, const struct settings *s, struct store *store)
+{
+    struct store_req req = {.op = STORE_LOG_READ, .now = os_now_ms()};
+    struct log_audit audit = {.domain = s->server.domain};
+    struct ec_key *key = NULL;
+
+    if (app_log_key(a, &key) != WAX_OK)
+        return 0;
+    audit.key = ec_public(key);
+    req.u.log = (struct store_log_run){log_audit_run, &audit};
+    wax_rc rc = store_run(store, &req);
+    int code = judged(a, "log", rc, &audit.report);
+    if (code == 0 && a->verbose && !a->json)
+        printf("log: %llu entries, %llu changes, %llu not yet in it\n",
+               (unsigned long long)audit.entries, (unsigned long long)audit.changes,
+               (unsigned long long)audit.waiting);
+    buf_done(&audit.report);
+    ec_free(key);
+    return code;
+}
+
+static int check_store(const struct app *a, const struct settings *s)
+{
     struct store *store = NULL;
     int code = app_store(a, false, &store);
 
     if (code != 0)
         return code;
-    wax_rc rc = store_run(store, &req);
-    findings(a, "store", &req.u.check.report);
-    if (rc != WAX_OK && req.u.check.report.n == 0)
-        finding(a, "store", rc_text(rc), strlen(rc_text(rc)));
-    store_req_done(&req);
+    code = check_tables(a, store);
+    int log = check_log(a, s, store);
     store_close(store);
-    return rc == WAX_OK ? 0 : rc == WAX_E_DAMAGED ? EX_DATAERR : app_code(rc);
+    return code ? code : log;
 }
 
 int run_check(struct app *a, int argc, char **argv)
@@ -106,13 +146,13 @@ int run_check(struct app *a, int argc, char **argv)
         code = app_settings(a, &s);
     if (code != 0)
         return code;
-    int parts[] = {check_certificate(a, &s), check_log_key(a), check_store(a)};
+    int parts[] = {check_certificate(a, &s), check_log_key(a), check_store(a, &s)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (parts[i] == EX_DATAERR || (parts[i] != 0 && code == 0))
             code = parts[i]; /* damaged data weighs most */
     }
     if (code == 0 && !a->json && !a->quiet)
-        puts("settings, certificate, keys and store are in order");
+        puts("settings, certificate, keys, store and log are in order");
     int flushed = app_flush(a);
     return code ? code : flushed;
 }

@@ -202,7 +202,7 @@ static const char *const checks[] = {
     "SELECT 'account ' || coalesce(a.handle, c.account) || ': link ' || c.seq || ' of its chain is"
     " damaged' FROM chain c LEFT JOIN account a ON a.id = c.account WHERE a.id IS NULL"
     " OR typeof(c.hash) <> 'blob' OR length(c.hash) <> 32 OR typeof(c.link) <> 'blob'"
-    " OR length(c.link) = 0 LIMIT 20",
+    " OR length(c.link) = 0 OR typeof(c.opening) <> 'blob' OR length(c.opening) <> 16 LIMIT 20",
     "SELECT 'device ' || hex(dev) || ': its keys are damaged' FROM device WHERE"
     " typeof(dev) <> 'blob' OR length(dev) <> 16 OR typeof(dsk) <> 'blob' OR length(dsk) <> 65"
     " OR typeof(dtk) <> 'blob' OR length(dtk) <> 65 LIMIT 20",

@@ -40,4 +40,10 @@ take bob1
 same 'what was accepted is there' 'accepted, then kill -9' "$(texts "$tmp/bob1.events" | tail -n 1)"
 code 0 'waxd invites lists' "$waxd" invites --data "$srv"
 server_stop
+"$waxd" check -v --data "$srv" >"$tmp/check" 2>&1
+check 'the log holds after all that, with both accounts' grep -q '^log: .* 0 not yet in it' "$tmp/check"
+sql "UPDATE chain SET opening = zeroblob(16) WHERE n = 1"
+"$waxd" check --data "$srv" >"$tmp/check" 2>&1
+same 'a change of what was logged is told' 65 $?
+check 'with where it is' grep -q '^log: entry [0-9]*: its map is not that of' "$tmp/check"
 finish

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "store/sqlite.h"
 
 /* --- the store in front of the memory twin --- */
 
@@ -13,8 +14,14 @@ static void front_submit(struct store *s, struct store_req *req)
 {
     struct rig *g = rig_of(s);
 
-    if (!g->fail) {
+    if (!g->fail && !g->sqlite) {
         store_submit(g->memory, req);
+        return;
+    }
+    if (!g->fail) {
+        req->next = NULL;
+        *g->queue_end = req;
+        g->queue_end = &req->next;
         return;
     }
     req->next = g->failed;
@@ -25,16 +32,36 @@ static void front_close(struct store *s) { (void)s; }
 
 static const struct store_ops front_ops = {front_submit, front_close};
 
+static bool pump_sqlite(struct rig *g)
+{
+    struct store_req *req = g->queue;
+
+    if (!req)
+        return false;
+    g->queue = req->next;
+    if (!g->queue)
+        g->queue_end = &g->queue;
+    void (*done)(struct store_req *) = req->done;
+    void *ctx = req->ctx;
+    req->rc = store_run(g->sqlite, req);
+    req->ctx = ctx;
+    req->done = done;
+    done(req);
+    return true;
+}
+
 void rig_pump(struct rig *g)
 {
     do {
+        while (pump_sqlite(g))
+            ;
         while (g->failed) {
             struct store_req *req = g->failed;
             g->failed = req->next;
             req->rc = WAX_E_IO;
             req->done(req);
         }
-    } while (store_memory_pump(g->memory, 0) || g->failed);
+    } while (store_memory_pump(g->memory, 0) || g->failed || g->queue);
 }
 
 /* --- the carrier --- */
@@ -94,6 +121,7 @@ void rig_start(struct rig *g, bool open)
 {
     memset(g, 0, sizeof *g);
     g->front.ops = &front_ops;
+    g->queue_end = &g->queue;
     g->now = NOW;
     server_conf_default(&g->conf, "example.org");
     g->conf.registration_open = open;
@@ -140,7 +168,8 @@ void rig_keep_log(struct rig *g, uint8_t key)
 void rig_restart(struct rig *g, uint8_t log_key)
 {
     store_memory_crash(g->memory);
-    g->failed = NULL;
+    g->failed = g->queue = NULL;
+    g->queue_end = &g->queue;
     server_free(g->server);
     assert_int_equal(server_new(&g->conf, &g->front, &g->server), WAX_OK);
     server_set_revoked(g->server, on_revoked, g);

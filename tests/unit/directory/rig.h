@@ -15,6 +15,8 @@
 struct rig {
     struct store front; /* what the server gets; may be told to fail */
     struct store *memory;
+    struct store *sqlite; /* not NULL: asked instead of it, one request at a time */
+    struct store_req *queue, **queue_end;
     struct server *server;
     struct server_conf conf;
     uint64_t now;
