@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,10 +13,17 @@
 #include "net/server_in.h"
 #include "os/clock.h"
 
+/* Who waits here for longer than he has patience costs a place, and the next one, too: more than
+ * can be served in time had better try again later. */
 #define BACKLOG 1024
+/* New connections between two rounds of everything else: a crowd that comes does not keep those
+ * waiting who are in already. */
+#define ACCEPT_TURN 16
 #define ACCEPT_PAUSE_MS 200
-/* Handshakes are waited for so long before one may make room; looked at that often. */
-#define HANDSHAKE_GRACE_MS 1000
+/* Handshakes are waited for so long before one may make room: without a whole ClientHello, and
+ * with it (its sender may be far away); looked at that often. */
+#define HELLO_GRACE_MS 1000
+#define HANDSHAKE_GRACE_MS 3000
 #define HANDSHAKE_PAUSE_MS 20
 
 void net_source_text(const struct sockaddr *sa, char out[NET_SOURCE_MAX])
@@ -43,17 +51,28 @@ void net_source_text(const struct sockaddr *sa, char out[NET_SOURCE_MAX])
 
 static void rest(struct net_server *s, unsigned ms);
 
-/* Closes the oldest connection that has shown no HTTP/2 yet, if it had its time. */
+static bool hello_came(const struct net_conn *c)
+{
+    OSSL_HANDSHAKE_STATE at = SSL_get_state(bufferevent_openssl_get_ssl(c->bev));
+    return at != TLS_ST_BEFORE && at != TLS_ST_SR_CLNT_HELLO;
+}
+
+/* Closes the oldest connection that has shown no HTTP/2 yet, of those that had their time. */
 static bool make_room(struct net_server *s)
 {
-    struct net_conn *oldest =
-        list_empty(&s->unsettled) ? NULL : LIST_OF(s->unsettled.next, struct net_conn, unsettled);
+    uint64_t now = os_mono_ms();
 
-    if (!oldest || os_mono_ms() - oldest->since < HANDSHAKE_GRACE_MS)
-        return false;
-    oldest->dead = true;
-    net_conn_free(oldest);
-    return true;
+    for (struct list *l = s->unsettled.next; l != &s->unsettled; l = l->next) {
+        struct net_conn *c = LIST_OF(l, struct net_conn, unsettled);
+        if (now - c->since < HELLO_GRACE_MS)
+            return false;
+        if (now - c->since < HANDSHAKE_GRACE_MS && hello_came(c))
+            continue;
+        c->dead = true;
+        net_conn_free(c);
+        return true;
+    }
+    return false;
 }
 
 static void accept_again(void *ctx)
@@ -61,6 +80,7 @@ static void accept_again(void *ctx)
     struct net_server *s = ctx;
 
     s->accept_again = NULL;
+    s->accepted = 0;
     if (s->n_unsettled >= s->conf.max_handshakes && !make_room(s))
         rest(s, HANDSHAKE_PAUSE_MS);
     else if (s->listener)
@@ -77,6 +97,13 @@ static void rest(struct net_server *s, unsigned ms)
         (void)evconnlistener_disable(s->listener);
 }
 
+/* Who hung up while he waited is not worth a handshake. */
+static bool is_there(evutil_socket_t fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 0;
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int n,
                       void *ctx)
 {
@@ -85,6 +112,10 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
     (void)l;
     (void)n;
+    if (!is_there(fd)) {
+        (void)close(fd);
+        return;
+    }
     if (s->n_conns >= s->conf.max_connections && !make_room(s)) {
         log_warn("connection refused: %u are open", s->n_conns);
         (void)close(fd);
@@ -97,6 +128,8 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     net_conn_open(s, fd, peer);
     if (s->n_unsettled >= s->conf.max_handshakes && !make_room(s))
         rest(s, HANDSHAKE_PAUSE_MS);
+    else if (++s->accepted >= ACCEPT_TURN)
+        rest(s, 0);
 }
 
 /* Out of descriptors: the listener would spin, so it rests a little. */

@@ -20,8 +20,8 @@ struct net_server_conf {
     const char *key_file;     /* PEM */
     unsigned max_connections; /* [10,000] more are closed at once, unless a half-open one can go */
     unsigned handshake_ms;    /* [10,000] for TLS and the HTTP/2 preface */
-    /* [1,024] handshakes at once. More wait in the system's queue; one that has had a second
-     * makes room for who waits, so that half-open ones keep nobody out. */
+    /* [1,024] handshakes at once. More wait in the system's queue; one that has had its
+     * time (listen.c) makes room for who waits, so that half-open ones keep nobody out. */
     unsigned max_handshakes;
     unsigned idle_ms;    /* [600,000] without any request in progress */
     unsigned request_ms; /* [300,000] from a request's first byte to its last */

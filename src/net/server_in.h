@@ -120,6 +120,7 @@ struct net_server {
     unsigned n_conns;
     struct list unsettled; /* of connections, oldest first */
     unsigned n_unsettled;
+    unsigned accepted; /* in this turn of the loop */
     size_t body_bytes;
     struct net_timer *sweep;
     uint64_t date_s; /* second that `date` was made for */

@@ -89,6 +89,50 @@ static void at_the_maximum_a_half_open_connection_goes_first(void **state)
     (void)close(fd);
 }
 
+/* Says what a client says first, and nothing more. */
+static void say_hello(int fd)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = ctx ? SSL_new(ctx) : NULL;
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    const unsigned char h2[] = {2, 'h', '2'};
+    char *p;
+
+    assert_non_null(ssl);
+    assert_true(in && out);
+    SSL_set_bio(ssl, in, out);
+    assert_int_equal(SSL_set_alpn_protos(ssl, h2, sizeof h2), 0);
+    assert_true(SSL_connect(ssl) < 0);
+    long n = BIO_get_mem_data(out, &p);
+    assert_true(n > 0);
+    assert_int_equal(write(fd, p, (size_t)n), n);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+}
+
+static void who_is_in_the_middle_of_a_handshake_has_longer(void **state)
+{
+    (void)state;
+    struct raw r;
+    uint8_t c[64];
+
+    world_start(&w, &(struct net_server_conf){.max_connections = 2});
+    int begun = raw_tcp(&w);
+    say_hello(begun);
+    assert_true(wait_connections(1));
+    int silent = raw_tcp(&w);
+    assert_true(wait_connections(2));
+    os_sleep_ms(1100);
+    assert_true(
+        raw_open(&w, NULL, &r)); /* the younger one went, and the older one is still there */
+    assert_int_equal(read(silent, c, 1), 0);
+    assert_true(read(begun, c, sizeof c) > 0); /* the server's part of the handshake */
+    assert_int_equal(net_server_connections(w.server), 2);
+    raw_close(&r);
+    (void)close(begun);
+    (void)close(silent);
+}
+
 static void a_half_open_connection_is_found_by_ping(void **state)
 {
     (void)state;
@@ -424,6 +468,7 @@ int main(void)
         TEST(a_connection_that_says_nothing_is_closed),
         TEST(half_open_connections_make_room_for_who_waits),
         TEST(at_the_maximum_a_half_open_connection_goes_first),
+        TEST(who_is_in_the_middle_of_a_handshake_has_longer),
         TEST(a_half_open_connection_is_found_by_ping),
         TEST(an_answered_ping_keeps_it),
         TEST(an_idle_connection_is_closed_and_a_used_one_is_not),
