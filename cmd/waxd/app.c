@@ -229,6 +229,29 @@ int app_settings(const struct app *a, struct settings *ret)
     return code;
 }
 
+int app_lock(const struct app *a, struct os_lock **ret)
+{
+    struct os_lock *lock = NULL;
+    char path[PATH_SIZE];
+    int code = app_path(a, "lock", path);
+
+    if (code != 0)
+        return code;
+    wax_rc rc = os_lock_open(path, &lock);
+    if (rc == WAX_OK)
+        rc = os_lock_try(lock, 0);
+    if (rc == WAX_OK) {
+        *ret = lock;
+        return 0;
+    }
+    os_lock_close(lock);
+    if (rc == WAX_E_BUSY)
+        return app_fail(a, EX_OSERR, "busy",
+                        "serve from %s: another waxd serves from this folder; stop it first",
+                        a->data);
+    return app_fail(a, app_code(rc), "lock", "lock %s: %s", path, rc_text(rc));
+}
+
 #define PEM_FILE_MAX 65536
 
 wax_rc app_log_key(const struct app *a, struct ec_key **ret)

@@ -45,6 +45,9 @@ int app_code(wax_rc rc);
 int app_path(const struct app *a, const char *name, char out[PATH_SIZE]);
 /* Loads DIR/waxd.ini; 0, or 66, 78 … with the error said. */
 int app_settings(const struct app *a, struct settings *ret);
+/* Takes DIR/lock, so that nobody else serves from the folder; os_lock_close gives it back. */
+struct os_lock;
+int app_lock(const struct app *a, struct os_lock **ret);
 /* Loads DIR/log.key, which ec_free frees; WAX_R_PARSE: it is no key of ours. */
 wax_rc app_log_key(const struct app *a, struct ec_key **ret) WAX_MUST;
 /* Opens DIR/waxd.db for one command; 0 or a code with the error said. */
@@ -56,5 +59,6 @@ int run_invite(struct app *a, int argc, char **argv);
 int run_invites(struct app *a, int argc, char **argv);
 int run_uninvite(struct app *a, int argc, char **argv);
 int run_check(struct app *a, int argc, char **argv);
+int run_restored(struct app *a, int argc, char **argv);
 
 #endif

@@ -21,7 +21,9 @@ static const struct command {
     {"invite", run_invite, "[--uses N] [--expire 24h]", "Make an invitation"},
     {"invites", run_invites, "", "List the invitations that are still good"},
     {"uninvite", run_uninvite, "ID", "Withdraw an invitation"},
-    {"check", run_check, "", "Check settings, certificates and the store"},
+    {"check", run_check, "", "Check settings, certificates, the store and the log"},
+    {"restored", run_restored, "",
+     "Say that the folder was put back from a copy, before it is served"},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -181,25 +181,6 @@ static void on_reload(void *ctx)
 
 /* --- Up and down --- */
 
-static int take_lock(struct daemon *d)
-{
-    char path[PATH_SIZE];
-    int code = app_path(d->a, "lock", path);
-
-    if (code != 0)
-        return code;
-    wax_rc rc = os_lock_open(path, &d->lock);
-    if (rc == WAX_OK)
-        rc = os_lock_try(d->lock, 0);
-    if (rc == WAX_E_BUSY)
-        return app_fail(d->a, EX_OSERR, "busy",
-                        "serve from %s: another waxd serves from this folder; stop it first",
-                        d->a->data);
-    if (rc != WAX_OK)
-        return app_fail(d->a, app_code(rc), "lock", "lock %s: %s", path, rc_text(rc));
-    return 0;
-}
-
 static int open_store(struct daemon *d)
 {
     char path[PATH_SIZE];
@@ -258,7 +239,7 @@ static int start_net(struct daemon *d, const char *listen)
 
 static int start(struct daemon *d, const char *listen)
 {
-    int code = take_lock(d);
+    int code = app_lock(d->a, &d->lock);
 
     if (code != 0)
         return code;

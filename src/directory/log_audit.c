@@ -193,6 +193,33 @@ static wax_rc check_checkpoint(struct audit *x)
     return rc;
 }
 
+/* The records that opened the generations, and that the log goes on from what they name. */
+static wax_rc check_generations(struct audit *x)
+{
+    struct log_store hashes = log_hash_store(x->log);
+    struct log_keys keys = {.v = {x->state.key}, .n = 1};
+    uint8_t record[GENERATION_RECORD];
+    struct generation g;
+    wax_rc rc = WAX_OK;
+
+    for (uint32_t n = 1; rc == WAX_OK && n <= x->state.checkpoint.generation; n++) {
+        struct hash32 root = {{0}};
+        rc = log_generation_get(x->log, n, record, &g);
+        if (rc == WAX_OK)
+            rc = generation_check(BYTES_OF(record), &x->state.checkpoint.log, &keys, &g);
+        if (rc == WAX_OK)
+            rc = g.checkpoint.size < x->size ? log_root(&hashes, g.checkpoint.size, &root)
+                                             : WAX_R_PROOF;
+        if (rc == WAX_OK && !ID_EQ(&root, &g.checkpoint.root))
+            rc = WAX_R_PROOF;
+        if (rc != WAX_E_DAMAGED && !rc_is_refusal(rc))
+            continue;
+        found(x, "the record of generation %u does not hold", n);
+        rc = WAX_OK;
+    }
+    return rc;
+}
+
 /* The stored map of an entry proves change n. */
 static wax_rc check_proof(struct audit *x, const struct log_slot *slot, uint64_t n)
 {
@@ -284,6 +311,8 @@ static wax_rc audit(struct audit *x)
         rc = check_entry(x, i);
     if (rc == WAX_OK)
         rc = check_checkpoint(x);
+    if (rc == WAX_OK)
+        rc = check_generations(x);
     if (rc == WAX_OK)
         rc = check_trees(x);
     return rc == WAX_OK ? count_waiting(x) : rc;

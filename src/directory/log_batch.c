@@ -7,6 +7,7 @@ struct work {
     struct log_state state;
     struct map_tree map;
     uint64_t size, time; /* entries; time of the last one */
+    uint64_t least_time; /* of the next one */
     bool first;          /* there is none */
 };
 
@@ -29,7 +30,7 @@ static wax_rc open_log(const struct log_batch *b, const struct store_log *log, s
     rc = log_slot_get(log, w->size - 1, &last);
     if (rc != WAX_OK)
         return rc;
-    w->time = last.entry.time;
+    w->time = w->least_time = last.entry.time;
     w->map = (struct map_tree){log_slot_root(&last), last.entry.map_size, w->state.map_next};
     return WAX_OK;
 }
@@ -66,10 +67,29 @@ static wax_rc insert(const struct store_log *log, struct work *w, struct feed_it
     return rc == WAX_E_EXISTS ? WAX_E_DAMAGED : rc; /* a key of the map comes once */
 }
 
+/* Checkpoints of the old generation may have been seen that this store does not know. So that no
+ * honest one of them contradicts the new generation's, the time goes on, by 1 ms at least
+ * (PROTOCOL 8.4). */
+static wax_rc next_generation(const struct store_log *log, const struct ec_key *key, struct work *w)
+{
+    struct generation g;
+
+    if (w->first) /* nothing was ever signed with this store */
+        return WAX_OK;
+    wax_rc rc = generation_sign(key, &w->state.checkpoint, &g);
+    if (rc == WAX_OK)
+        rc = log_generation_put(log, &g);
+    if (rc == WAX_OK) {
+        w->state.checkpoint.generation = g.number;
+        w->least_time = w->time + 1;
+    }
+    return rc;
+}
+
 static wax_rc append(const struct store_log *log, struct work *w, uint64_t now)
 {
     struct log_store hashes = log_hash_store(log);
-    uint64_t time = now > w->time ? now : w->time;
+    uint64_t time = now > w->least_time ? now : w->least_time;
     struct log_slot slot = {{time, w->map.root.hash, w->map.size}, w->map.root.id};
     struct checkpoint *c = &w->state.checkpoint;
     struct hash32 leaf;
@@ -101,10 +121,12 @@ wax_rc log_batch_run(void *ctx, const struct store_log *log)
     if (rc == WAX_OK)
         rc = take_changes(log, &w, items, &n, &more);
     if (rc == WAX_OK)
-        wanted =
-            n > 0 || b->due || w.first || (b->now > w.time && day_of(b->now) != day_of(w.time));
+        wanted = n > 0 || b->due || b->restored || w.first ||
+                 (b->now > w.time && day_of(b->now) != day_of(w.time));
     if (rc == WAX_OK && wanted) {
         rc = insert(log, &w, items, n);
+        if (rc == WAX_OK && b->restored)
+            rc = next_generation(log, b->key, &w);
         if (rc == WAX_OK)
             rc = append(log, &w, b->now);
         if (rc == WAX_OK)
@@ -119,5 +141,6 @@ wax_rc log_batch_run(void *ctx, const struct store_log *log)
     b->more = more;
     b->logged = w.map.size;
     b->time = w.time;
+    b->generation = w.state.checkpoint.generation;
     return WAX_OK;
 }

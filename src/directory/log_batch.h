@@ -1,6 +1,6 @@
-/* Inside src/directory only: making the next log entry (PROTOCOL 8.3, 8.4), as one function
- * inside one transaction: changes into the map, the entry into the log, the checkpoint over it.
- * So there is no moment at which a crash could leave one without the other. */
+/* For src/directory and the commands of waxd: making the next log entry (PROTOCOL 8.3, 8.4), as one
+ * function inside one transaction: changes into the map, the entry into the log, the checkpoint
+ * over it. So there is no moment at which a crash could leave one without the other. */
 #ifndef DIRECTORY_LOG_BATCH_H
 #define DIRECTORY_LOG_BATCH_H
 
@@ -13,11 +13,13 @@ struct log_batch {
     const char *domain; /* of the log_id, when the first entry is made */
     uint64_t now;       /* the server's clock; entries' times never decrease though it may */
     bool due;           /* an entry is wanted even if nothing has changed */
+    bool restored;      /* the store is an older copy: a new generation begins with this entry */
     /* out */
     bool made;
     bool more;       /* changes that did not fit */
     uint64_t logged; /* changes that are in the log: all up to that number */
     uint64_t time;   /* of the last entry */
+    uint32_t generation;
 };
 
 /* A job of STORE_LOG_WRITE; ctx: struct log_batch. Makes an entry if there are changes, if the

@@ -1,6 +1,6 @@
 #include "directory/log_book.h"
 
-#define STATE_KEY 0
+#define STATE_KEY 0 /* of STORE_LOG_STATE; the record of generation n has the key n */
 #define STATE_SIZE (65 + 8 + 8 + CHECKPOINT_RECORD)
 #define SLOT_SIZE (LOG_ENTRY_SIZE + 8)
 #define HASH_INDEX_BITS 54 /* below six bits of level */
@@ -36,6 +36,30 @@ wax_rc log_state_put(const struct store_log *log, const struct log_state *s)
     put_u64(v + 73, s->keep_below);
     checkpoint_encode(&s->checkpoint, v + 81);
     return log->put(log->ctx, STORE_LOG_STATE, STATE_KEY, BYTES_OF(v));
+}
+
+wax_rc log_generation_get(const struct store_log *log, uint32_t number,
+                          uint8_t out[GENERATION_RECORD], struct generation *ret)
+{
+    struct store_log_value v;
+    struct generation g;
+
+    wax_rc rc = missing(log->get(log->ctx, STORE_LOG_STATE, number, &v));
+    if (rc != WAX_OK)
+        return rc;
+    if (generation_decode(BYTES(v.b, v.n), &g) != WAX_OK || g.number != number)
+        return WAX_E_DAMAGED;
+    memcpy(out, v.b, GENERATION_RECORD);
+    *ret = g;
+    return WAX_OK;
+}
+
+wax_rc log_generation_put(const struct store_log *log, const struct generation *g)
+{
+    uint8_t record[GENERATION_RECORD];
+
+    generation_encode(g, record);
+    return log->put(log->ctx, STORE_LOG_STATE, g->number, BYTES_OF(record));
 }
 
 wax_rc log_slot_get(const struct store_log *log, uint64_t index, struct log_slot *ret)

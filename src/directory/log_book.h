@@ -21,6 +21,11 @@ struct log_state {
 wax_rc log_state_get(const struct store_log *log, struct log_state *ret) WAX_MUST;
 wax_rc log_state_put(const struct store_log *log, const struct log_state *s) WAX_MUST;
 
+/* The record that opened a generation, from 1 on (RECORDS 13 "Generation"). */
+wax_rc log_generation_get(const struct store_log *log, uint32_t number,
+                          uint8_t out[GENERATION_RECORD], struct generation *ret) WAX_MUST;
+wax_rc log_generation_put(const struct store_log *log, const struct generation *g) WAX_MUST;
+
 /* An entry, and where its map's root lies. */
 struct log_slot {
     struct log_entry entry;

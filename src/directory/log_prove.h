@@ -16,6 +16,7 @@ struct log_proofs {
     struct buf last_inclusion;
     struct buf_list inclusions; /* of the versions that the reply shows, ascending */
     struct buf absence_next;
+    struct buf_list generations, generation_consistency; /* since the asker's, one each */
 };
 void log_proofs_done(struct log_proofs *p);
 
@@ -27,8 +28,10 @@ wax_rc log_prove_lookup(const struct store_log *log, const struct store_lookup *
                         const struct directory_known *known, size_t max_bytes,
                         struct log_proofs *ret) WAX_MUST;
 
-/* Consistency from what the asker knows to that checkpoint; empty when he knows nothing, or
- * what this log does not have: then there is no proof, and he refuses. */
+/* Consistency from what the asker knows to that checkpoint, also from one of an earlier
+ * generation as far as this log goes on from it; empty when he knows nothing, or what this log
+ * does not have: then there is no proof, and he refuses (or, after a restore, sees by the
+ * generation records that he knows more). */
 wax_rc log_prove_known(const struct store_log *log, const struct checkpoint *c,
                        const struct directory_known *known, struct buf *out) WAX_MUST;
 /* A version of a handle in the map of that root: inclusion or absence, whichever it is. */

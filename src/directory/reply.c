@@ -66,6 +66,12 @@ static void set_version(Wax__V1__VersionProof *v, const struct store_lookup *l,
     v->inclusion = pb_of(&p->inclusions.v[i]);
 }
 
+static void list_of(const struct buf_list *l, ProtobufCBinaryData *v)
+{
+    for (size_t i = 0; i < l->n; i++)
+        v[i] = pb_of(&l->v[i]);
+}
+
 wax_rc reply_pack(const struct store_lookup *l, const struct log_proofs *p, enum reply_kind kind,
                   struct buf *out)
 {
@@ -74,16 +80,18 @@ wax_rc reply_pack(const struct store_lookup *l, const struct log_proofs *p, enum
     Wax__V1__VersionProof *proofs = mem_calloc(n + 1, sizeof *proofs);
     Wax__V1__VersionProof **versions = mem_calloc(n + 1, sizeof *versions);
     ProtobufCBinaryData *bundles = mem_calloc(nb + 1, sizeof *bundles);
+    ProtobufCBinaryData *generations = mem_calloc(2 * p->generations.n + 1, sizeof *generations);
     wax_rc rc = WAX_E_NOMEM;
 
-    if (!proofs || !versions || !bundles)
+    if (!proofs || !versions || !bundles || !generations)
         goto out;
     for (size_t i = 0; i < n; i++) {
         set_version(&proofs[i], l, p, i);
         versions[i] = &proofs[i];
     }
-    for (size_t i = 0; i < nb; i++)
-        bundles[i] = pb_of(&l->bundles.v[i]);
+    list_of(&l->bundles, bundles);
+    list_of(&p->generations, generations);
+    list_of(&p->generation_consistency, generations + p->generations.n);
     dir.version = l->seq;
     dir.versions = versions;
     dir.n_versions = n;
@@ -91,8 +99,13 @@ wax_rc reply_pack(const struct store_lookup *l, const struct log_proofs *p, enum
     dir.n_bundle_records = nb;
     if (p->there)
         set_proofs(&dir, p);
+    dir.generations = generations;
+    dir.n_generations = p->generations.n;
+    dir.generation_consistency = generations + p->generations.n;
+    dir.n_generation_consistency = p->generation_consistency.n;
     rc = pack_kind(&dir, kind, out);
 out:
+    mem_free(generations);
     mem_free(bundles);
     mem_free(versions);
     mem_free(proofs);

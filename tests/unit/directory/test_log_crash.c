@@ -4,6 +4,7 @@
 #include "watcher.h"
 
 #include "directory/log_audit.h"
+#include "directory/log_batch.h"
 #include "directory/log_book.h"
 #include "disk.h"
 #include "store/sqlite.h"
@@ -260,6 +261,69 @@ static void the_disk_may_die_at_any_write(void **state)
     assert_true(disk_count.died > 5);
 }
 
+/* --- Put back from a copy --- */
+
+static uint32_t restore(void)
+{
+    struct log_batch b = {.key = g.log_key, .domain = DOMAIN, .now = g.now, .restored = true};
+
+    assert_int_equal(run_job(g.memory, STORE_LOG_WRITE, log_batch_run, &b), WAX_OK);
+    rig_restart(&g, KEY);
+    return b.generation;
+}
+
+static void a_restored_copy_goes_on_in_a_new_generation(void **state)
+{
+    (void)state;
+    live();
+    assert_seen(&ann);
+    struct watcher away = eve;
+    uint64_t before = eve.view.checkpoint.size;
+    assert_int_equal(restore(), 1);
+    assert_seen(&ann);
+    assert_int_equal(eve.last.log.restore, RESTORE_EXTENDS);
+    assert_int_equal(eve.view.checkpoint.generation, 1);
+    assert_int_equal(eve.view.checkpoint.size, before + 1);
+    assert_int_equal(restore(), 2); /* also for who missed the first one */
+    assert_seen(&bob);
+    struct watcher knows_more = eve;
+    eve = away;
+    assert_seen(&ann);
+    assert_int_equal(eve.last.log.restore, RESTORE_EXTENDS);
+    assert_int_equal(eve.view.checkpoint.generation, 2);
+    assert_sound(5);
+
+    /* Who saw entries that the copy does not have is told how many. */
+    eve = knows_more;
+    eve.view.checkpoint.size += 5;
+    assert_int_equal(checkpoint_sign(g.log_key, &eve.view.checkpoint), WAX_OK);
+    assert_int_equal(restore(), 3);
+    assert_seen(&ann);
+    assert_int_equal(eve.last.log.restore, RESTORE_LARGER);
+    assert_int_equal(eve.last.log.own_size, before + 7);
+    assert_int_equal(eve.last.log.named_size, before + 2);
+}
+
+static void without_a_new_generation_a_restored_copy_is_a_lie(void **state)
+{
+    (void)state;
+    live();
+    assert_seen(&ann);
+    eve.view.checkpoint.size += 5; /* she saw more before the copy was put back */
+    assert_int_equal(checkpoint_sign(g.log_key, &eve.view.checkpoint), WAX_OK);
+    struct answer a = {.status = 0};
+    ProtobufCMessage *m = NULL;
+    char query[512];
+    watcher_path(&eve, "/v1/directory/ann@example.org", 0, query);
+    rig_call(&g, NULL, "GET", query, BYTES(NULL, 0), &a);
+    assert_int_equal(
+        proto_unpack(&wax__v1__directory_reply__descriptor, buf_view(&a.body), API_BODY_MAX, &m),
+        WAX_OK);
+    assert_int_equal(watcher_judge(&eve, "ann@example.org", (const void *)m), WAX_R_PARSE);
+    proto_free(m);
+    answer_done(&a);
+}
+
 /* --- What the audit finds --- */
 
 struct tamper {
@@ -400,6 +464,8 @@ int main(void)
         TEST(an_honest_history_passes),
         TEST(the_process_may_die_between_any_two_steps),
         cmocka_unit_test_setup_teardown(the_disk_may_die_at_any_write, start_on_disk, stop_on_disk),
+        TEST(a_restored_copy_goes_on_in_a_new_generation),
+        TEST(without_a_new_generation_a_restored_copy_is_a_lie),
         TEST(each_change_of_what_is_stored_is_told),
         TEST(a_manifest_that_is_not_the_logged_one_is_told),
     };

@@ -37,6 +37,7 @@ static struct map_claim claim_of(struct bytes link, struct bytes opening)
 wax_rc watcher_judge(struct watcher *w, const char *handle, const Wax__V1__DirectoryReply *r)
 {
     static struct lookup_version versions[64];
+    struct bytes generations[8], consistency[8];
     struct lookup_answer a = {.versions = versions};
 
     assert_true(r->n_versions <= 64);
@@ -50,6 +51,15 @@ wax_rc watcher_judge(struct watcher *w, const char *handle, const Wax__V1__Direc
     a.version = r->version;
     a.advance.checkpoint = PB_BYTES(r->checkpoint_record);
     a.advance.consistency = PB_BYTES(r->consistency);
+    assert_true(r->n_generations <= 8);
+    assert_int_equal(r->n_generations, r->n_generation_consistency);
+    for (size_t i = 0; i < r->n_generations; i++) {
+        generations[i] = PB_BYTES(r->generations[i]);
+        consistency[i] = PB_BYTES(r->generation_consistency[i]);
+    }
+    a.advance.generations = generations;
+    a.advance.generation_consistency = consistency;
+    a.advance.n_generations = r->n_generations;
     a.last_index = r->last_index;
     a.last_entry = PB_BYTES(r->last_entry);
     a.last_inclusion = PB_BYTES(r->last_inclusion);

@@ -139,6 +139,7 @@ port=$(sed -n 's/^listen = 127.0.0.1://p' "$data/waxd.ini")
 says out "^ready https://127.0.0.1:$port\$"
 cp "$dir/out" "$dir/ready"
 expect 71 run --data "$data"
+expect 71 restored --data "$data"
 expect 0 invite --data "$data"
 "$waxd" run --data "$data" --listen 127.0.0.1:x >"$dir/out" 2>"$dir/err"
 [ $? = 64 ] || fail "run takes a port that is none"
@@ -165,4 +166,22 @@ wait "$pid" 2>/dev/null
 pid=
 serve
 stop
+# The log: put back from a copy, it goes on in a new generation; with another key it does not.
+expect 0 restored --data "$data"
+says out '^generation: 1$'
+expect 0 restored --data "$data" --json
+says out '"generation":2}$'
+expect 0 check -v --data "$data"
+says out '^log: [3-9][0-9]* entries, 0 changes, 0 not yet in it$'
+cp "$data/log.key" "$dir/log.key"
+cp "$data/ca.key" "$data/log.key"
+"$waxd" run --data "$data" >"$dir/out" 2>"$dir/err"
+[ $? = 78 ] || fail "run goes on with another log key"
+says err 'signed with another log key'
+expect 78 restored --data "$data"
+"$waxd" check --data "$data" >"$dir/out" 2>"$dir/err"
+[ $? = 65 ] || fail "check takes another log key"
+says out '^log: the log is that of another log key'
+cp "$dir/log.key" "$data/log.key"
+expect 0 check --data "$data"
 echo "ok: $n calls of waxd"
