@@ -29,14 +29,25 @@ static ProtobufCBinaryData pb(const void *p, size_t n)
 }
 
 /* Order at a device is kept even when its mailbox was full for an earlier message: what people
- * wrote later waits behind it, for that device only. */
+ * wrote later waits behind it, for that device only. A device that came on the list meanwhile gets
+ * the earlier message at its next try, so what is later waits for that, too. */
 struct earlier {
-    struct client *c;
-    const struct dev_id *dev;
-    uint64_t order;
+    const struct delivery *d;
+    const struct target *t;
     bool found;
     wax_rc rc;
 };
+
+static bool waits_here(const struct delivery *d, const struct target *t, const struct outbox *o)
+{
+    bool same_peer = ID_EQ(&o->peer, &d->box.peer);
+
+    if (outbox_one_device(o) || outbox_has(o, &t->party.dev))
+        return false;
+    if (o->why == (uint8_t)-WAX_E_DORMANT) /* whole, until somebody of the other side can get it */
+        return same_peer && !t->own;
+    return o->why == (uint8_t)-WAX_E_FULL && (same_peer || t->own);
+}
 
 static bool earlier_row(void *ctx, struct bytes key, struct bytes value)
 {
@@ -44,25 +55,23 @@ static bool earlier_row(void *ctx, struct bytes key, struct bytes value)
     struct outbox o = {0};
 
     (void)value;
-    if (key.n != 24 || get_u64(key.p) >= e->order)
+    if (key.n != 8 || get_u64(key.p) >= e->d->order)
         return false;
-    if (memcmp(key.p + 8, e->dev->b, 16) != 0)
-        return true;
-    e->rc = outbox_load(e->c, get_u64(key.p), &o);
-    e->found = e->rc == WAX_OK && !outbox_one_device(&o) && o.why == (uint8_t)-WAX_E_FULL;
+    e->rc = outbox_load(e->d->c, get_u64(key.p), &o);
+    e->found = e->rc == WAX_OK && waits_here(e->d, e->t, &o);
     if (e->rc == WAX_E_NOTFOUND)
         e->rc = WAX_OK;
     outbox_done(&o);
     return e->rc == WAX_OK && !e->found;
 }
 
-static wax_rc earlier_waits(struct delivery *d, const struct dev_id *dev, bool *ret)
+static wax_rc earlier_waits(const struct delivery *d, const struct target *t, bool *ret)
 {
-    struct earlier e = {.c = d->c, .dev = dev, .order = d->order};
+    struct earlier e = {.d = d, .t = t};
     wax_rc rc = WAX_OK;
 
     if (!outbox_one_device(&d->box))
-        rc = vault_scan(d->c->env.vault, VT_SEALED, BYTES(NULL, 0), BYTES(NULL, 0), false,
+        rc = vault_scan(d->c->env.vault, VT_OUTBOX, BYTES(NULL, 0), BYTES(NULL, 0), false,
                         earlier_row, &e);
     *ret = e.found;
     return rc == WAX_OK ? e.rc : rc;
@@ -78,7 +87,7 @@ static wax_rc build_tree(struct delivery *d, struct post *p)
         struct target *t = &d->targets[i];
         bool behind = false;
         if (t->sealed.n)
-            rc = earlier_waits(d, &t->party.dev, &behind);
+            rc = earlier_waits(d, t, &behind);
         d->held = d->held || behind;
         if (rc != WAX_OK || !t->sealed.n || behind)
             continue;
