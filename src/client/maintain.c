@@ -1,6 +1,8 @@
 /* What has outlived its rule goes (PROTOCOL 1 "Superseded", 4.3, 4.4, 4.5). */
 #include "client/repair.h"
 
+#include <stdlib.h>
+
 /* Where in a table's values the time stands, and what stays all the same. */
 struct sweep_rule {
     enum vault_table table;
@@ -23,22 +25,47 @@ static const struct sweep_rule rules[] = {
     {VT_REPAIR, 0, FANOUTS_KEEP_MS, 0, false, "l"},
     {VT_KEPT, 0, REPEAT_KEEP_MS, 0, false, NULL},
     {VT_META, 0, ALERT_QUIET_MS, 0, false, "alert."}, /* when alerts were last given */
+    /* These have sweeps of their own; here only their time is looked at. */
+    {VT_REPAIR, 0, UINT64_MAX, 0, false, "u"},
+    {VT_ASIDE, 2, UINT64_MAX, 0, false, NULL},
 };
+
+/* A clock that was far ahead and was set back: what it dated would stay for years, keys too. It
+ * counts as of now. */
+#define AHEAD_MS DAY_MS
 
 struct old {
     const struct sweep_rule *rule;
-    uint64_t limit;  /* rows of an earlier time go */
-    struct buf keys; /* lp each */
+    uint64_t limit, ahead; /* rows of an earlier time go; of a later one than that: dated anew */
+    struct buf keys;       /* lp each */
+    struct buf future;
 };
 
 static bool old_row(void *ctx, struct bytes key, struct bytes value)
 {
     struct old *o = ctx;
 
-    if (value.n >= o->rule->time_at + 8 && get_u64(value.p + o->rule->time_at) < o->limit &&
-        (!o->rule->closed_only || value.p[32]))
+    if (value.n < o->rule->time_at + 8)
+        return true;
+    uint64_t at = get_u64(value.p + o->rule->time_at);
+    if (at > o->ahead)
+        buf_lp(&o->future, key);
+    else if (at < o->limit && (!o->rule->closed_only || value.p[32]))
         buf_lp(&o->keys, key);
     return true;
+}
+
+static wax_rc date_row(struct client *c, const struct sweep_rule *rule, struct bytes key)
+{
+    struct buf b = {0};
+    wax_rc rc = vault_get(c->env.vault, rule->table, key, &b);
+
+    if (rc == WAX_OK && b.n >= rule->time_at + 8) {
+        put_u64(b.p + rule->time_at, now_own(c));
+        rc = vault_put(c->env.vault, rule->table, key, buf_view(&b));
+    }
+    buf_done(&b);
+    return rc;
 }
 
 /* Deletes one old row, unless its session has too few (4.3: the last 1,000 slots or 14 d,
@@ -58,16 +85,57 @@ static wax_rc sweep_row(struct client *c, const struct sweep_rule *rule, struct 
 static wax_rc sweep(struct client *c, const struct sweep_rule *rule)
 {
     uint64_t now = now_own(c);
-    struct old o = {.rule = rule, .limit = now > rule->keep_ms ? now - rule->keep_ms : 0};
+    struct old o = {.rule = rule,
+                    .limit = now > rule->keep_ms ? now - rule->keep_ms : 0,
+                    .ahead = now < UINT64_MAX - AHEAD_MS ? now + AHEAD_MS : UINT64_MAX};
     struct bytes prefix = rule->prefix ? BYTES_STR(rule->prefix) : BYTES(NULL, 0);
     wax_rc rc = vault_scan(c->env.vault, rule->table, prefix, BYTES(NULL, 0), false, old_row, &o);
 
     if (rc == WAX_OK)
-        rc = buf_rc(&o.keys);
-    struct rd r = rd_init(buf_view(&o.keys));
+        rc = buf_rc(&o.keys) != WAX_OK ? o.keys.rc : buf_rc(&o.future);
+    struct rd r = rd_init(buf_view(&o.keys)), f = rd_init(buf_view(&o.future));
     while (rc == WAX_OK && r.left)
         rc = sweep_row(c, rule, rd_lp(&r, UINT16_MAX));
+    while (rc == WAX_OK && f.left)
+        rc = date_row(c, rule, rd_lp(&f, UINT16_MAX));
     buf_done(&o.keys);
+    buf_done(&o.future);
+    return rc;
+}
+
+/* --- Slots: SLOTS_ALL_MAX of either table --- */
+
+#define SLOT_ROW 32 /* time 8 ‖ key 24 */
+
+static bool slot_row(void *ctx, struct bytes key, struct bytes value)
+{
+    if (key.n == SLOT_ROW - 8 && value.n >= 40) {
+        buf_bytes(ctx, BYTES(value.p + 32, 8));
+        buf_bytes(ctx, key);
+    }
+    return true;
+}
+
+static int by_time(const void *a, const void *b) { return memcmp(a, b, SLOT_ROW); }
+
+/* The oldest of all go, whatever their session (4.3). */
+static wax_rc cap_slots(struct client *c, enum vault_table table)
+{
+    struct buf rows = {0};
+    uint64_t n;
+    wax_rc rc = vault_count(c->env.vault, table, BYTES(NULL, 0), &n);
+
+    if (rc != WAX_OK || n <= SLOTS_ALL_MAX)
+        return rc;
+    rc = vault_scan(c->env.vault, table, BYTES(NULL, 0), BYTES(NULL, 0), false, slot_row, &rows);
+    if (rc == WAX_OK)
+        rc = buf_rc(&rows);
+    size_t have = rows.n / SLOT_ROW, over = have > SLOTS_ALL_MAX ? have - SLOTS_ALL_MAX : 0;
+    if (rc == WAX_OK && over)
+        qsort(rows.p, have, SLOT_ROW, by_time);
+    for (size_t i = 0; rc == WAX_OK && i < over; i++)
+        rc = vault_del(c->env.vault, table, BYTES(rows.p + i * SLOT_ROW + 8, SLOT_ROW - 8));
+    buf_done(&rows);
     return rc;
 }
 
@@ -105,7 +173,8 @@ static wax_rc tidy_peers(struct client *c)
             memcpy(dev.b, key.p, 16);
         if (rc == WAX_OK)
             rc = peer_load(c, &dev, s);
-        if (rc == WAX_OK && session_tidy(s, drained, &d)) {
+        bool changed = rc == WAX_OK && session_set_back(s, now_own(c));
+        if (rc == WAX_OK && (session_tidy(s, drained, &d) || changed)) {
             rc = peer_store(c, s);
             if (rc == WAX_OK)
                 rc = delta_apply(c, &dev, &d, NULL, now_own(c));
@@ -141,6 +210,11 @@ static wax_rc drop_prekeys(struct client *c)
         rc = vault_get(c->env.vault, VT_PREKEY, key, &b);
         if (rc == WAX_OK)
             rc = row_rc(prekey_decode(buf_view(&b), &p));
+        if (rc == WAX_OK && p.superseded_at > now_own(c) &&
+            p.superseded_at - now_own(c) > AHEAD_MS) {
+            p.superseded_at = now_own(c);
+            rc = client_prekey_store(c, &p);
+        }
         /* What waits unjudged, here or in another process, may be an INIT to it, and keeps it for
          * as long as anything may wait. */
         bool waits = c->n_waiting > 0 || judged < p.superseded_at + PREKEY_KEEP_MS;
@@ -187,6 +261,10 @@ static wax_rc maintain_in_tx(struct client *c, bool drained)
         rc = tidy_peers(c);
     for (size_t i = 0; rc == WAX_OK && i < sizeof rules / sizeof *rules; i++)
         rc = sweep(c, &rules[i]);
+    if (rc == WAX_OK)
+        rc = cap_slots(c, VT_SLOT);
+    if (rc == WAX_OK)
+        rc = cap_slots(c, VT_OWN_SLOT);
     return rc == WAX_OK ? sent_sweep(c) : rc;
 }
 

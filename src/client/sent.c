@@ -194,8 +194,9 @@ uint64_t sent_accepted(struct bytes row)
 #define SENT_KEEP_MOST_MS (60 * DAY_MS)
 
 struct old {
-    uint64_t limit, most, drained;
+    uint64_t limit, most, drained, now;
     struct buf coms;
+    struct buf future; /* dated by a clock that was set back since */
 };
 
 static bool old_row(void *ctx, struct bytes key, struct bytes value)
@@ -207,25 +208,44 @@ static bool old_row(void *ctx, struct bytes key, struct bytes value)
     uint64_t last = get_u64(value.p + AT_LAST), accepted = sent_accepted(value);
     /* A notice about it may still wait at the server. */
     bool known = accepted && o->drained >= accepted + LIFE_MS;
-    if (last < o->most || (last < o->limit && known))
+    if (last > o->now && last - o->now > DAY_MS)
+        buf_bytes(&o->future, key);
+    else if (last < o->most || (last < o->limit && known))
         buf_bytes(&o->coms, key);
     return true;
+}
+
+static wax_rc date_row(struct client *c, struct bytes key)
+{
+    struct buf b = {0};
+    wax_rc rc = vault_get(c->env.vault, VT_SENT, key, &b);
+
+    if (rc == WAX_OK && b.n >= AT_LAST + 8) {
+        put_u64(b.p + AT_LAST, now_own(c));
+        rc = vault_put(c->env.vault, VT_SENT, key, buf_view(&b));
+    }
+    buf_done(&b);
+    return rc;
 }
 
 wax_rc sent_sweep(struct client *c)
 {
     uint64_t now = now_own(c), keep = REPEAT_KEEP_MS + SENT_SLACK_MS;
     struct old o = {.limit = now > keep ? now - keep : 0,
-                    .most = now > SENT_KEEP_MOST_MS ? now - SENT_KEEP_MOST_MS : 0};
+                    .most = now > SENT_KEEP_MOST_MS ? now - SENT_KEEP_MOST_MS : 0,
+                    .now = now};
     struct vault *v = c->env.vault;
     wax_rc rc = meta_get_u64(v, "drained.server", &o.drained);
 
     if (rc == WAX_OK)
         rc = vault_scan(v, VT_SENT, BYTES(NULL, 0), BYTES(NULL, 0), false, old_row, &o);
     if (rc == WAX_OK)
-        rc = buf_rc(&o.coms);
+        rc = buf_rc(&o.coms) != WAX_OK ? o.coms.rc : buf_rc(&o.future);
     for (size_t i = 0; rc == WAX_OK && i < o.coms.n; i += 32)
         rc = vault_del_prefix(v, VT_SENT, BYTES(o.coms.p + i, 32));
+    for (size_t i = 0; rc == WAX_OK && i < o.future.n; i += 32)
+        rc = date_row(c, BYTES(o.future.p + i, 32));
     buf_done(&o.coms);
+    buf_done(&o.future);
     return rc;
 }

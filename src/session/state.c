@@ -102,6 +102,22 @@ bool session_mark_renew(struct peer_sessions *s, uint64_t now)
     return true;
 }
 
+bool session_set_back(struct peer_sessions *s, uint64_t now)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < s->n_held; i++) {
+        struct session *x = &s->held[i];
+        uint64_t *times[] = {&x->came_at, &x->established_at, &x->used_at, &x->kem_at};
+        for (size_t k = 0; k < sizeof times / sizeof *times; k++)
+            if (*times[k] > now && *times[k] - now > SESSION_AHEAD_MS) {
+                *times[k] = now ? now : 1;
+                changed = true;
+            }
+    }
+    return changed;
+}
+
 /* --- Erasing (4.5) --- */
 
 static void keep(struct peer_sessions *s, const struct session *x)

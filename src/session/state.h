@@ -17,6 +17,7 @@
 #define SESSION_IDLE_MS (30ULL * 86400000) /* then an INIT replaces it */
 #define SESSION_ERASE_MS (8ULL * 86400000) /* a session that does not send */
 #define SESSION_RENEW_MS 3600000ULL        /* at most one renewing INIT an hour */
+#define SESSION_AHEAD_MS 86400000ULL       /* a time further in the future is a wrong clock's */
 #define SESSION_OFFER_MESSAGES 50          /* since the last KEM secret, both ways */
 #define SESSION_OFFER_MS (7ULL * 86400000)
 
@@ -118,6 +119,9 @@ bool session_mark_reading_only(struct peer_sessions *s, const struct sid *sid);
 /* A device was added to or removed from either account: every session offers a KEM key in
  * its next own epoch (PROTOCOL 2). */
 void session_mark_offer_due(struct peer_sessions *s);
+/* Times that lie over a day after now are those of a clock set back since; they become now. True
+ * when something changed. */
+bool session_set_back(struct peer_sessions *s, uint64_t now);
 /* Echo ahead of our state, or a gap: the next seal makes an INIT, at most once an hour;
  * false when it was refused for that. */
 bool session_mark_renew(struct peer_sessions *s, uint64_t now);

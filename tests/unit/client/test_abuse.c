@@ -134,6 +134,97 @@ static void an_old_silent_message_that_comes_again_is_no_news(void **state)
     stage_close(&s);
 }
 
+static bool take_key(void *ctx, struct bytes key, struct bytes value)
+{
+    (void)value;
+    buf_lp(ctx, key);
+    return true;
+}
+
+/* As if the clock had been twelve years ahead when the rows of that table were written. */
+static void date_ahead(struct device *d, enum vault_table table, size_t key_n, size_t at)
+{
+    struct buf keys = {0};
+
+    ok(vault_scan(d->vault, table, BYTES(NULL, 0), BYTES(NULL, 0), false, take_key, &keys));
+    struct rd r = rd_init(buf_view(&keys));
+    assert_true(r.left > 0);
+    while (r.left) {
+        struct bytes key = rd_lp(&r, UINT16_MAX);
+        struct buf row = {0};
+        ok(vault_get(d->vault, table, key, &row));
+        if (key.n == key_n) {
+            put_u64(row.p + at, d->w->now + DAYS(4000));
+            ok(vault_put(d->vault, table, key, buf_view(&row)));
+        }
+        buf_done(&row);
+    }
+    buf_done(&keys);
+}
+
+static void what_a_wrong_clock_dated_goes_in_its_time(void **state)
+{
+    static const enum vault_table gone[] = {VT_SKIPPED, VT_KEPT, VT_SENT};
+    struct stage s;
+    struct buf current = {0};
+    uint64_t n;
+    uint8_t slot[24] = {1}, skipped[40] = {0};
+
+    (void)state;
+    stage_acquainted(&s, false);
+    device_stop(s.ann); /* nothing new comes */
+    s.ann->client = NULL;
+    ok(client_meta_get(s.bob->vault, "prekey.current", &current));
+    world_pass(&s.w, DAYS(3));
+    ok(device_receive(s.bob)); /* that one is superseded now */
+    ok(vault_begin(s.bob->vault));
+    ok(vault_put(s.bob->vault, VT_SKIPPED, BYTES_OF(slot), BYTES_OF(skipped)));
+    date_ahead(s.bob, VT_SKIPPED, 24, 32);
+    date_ahead(s.bob, VT_KEPT, 32, 0);
+    date_ahead(s.bob, VT_SENT, 32, 1);
+    date_ahead(s.bob, VT_PREKEY, 16, 1 + 32 + 64);
+    ok(vault_commit(s.bob->vault));
+    for (int day = 0; day < 40; day++) {
+        world_pass(&s.w, DAYS(1));
+        ok(device_receive(s.bob));
+    }
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        ok(vault_count(s.bob->vault, gone[i], BYTES(NULL, 0), &n));
+        assert_int_equal(n, 0);
+    }
+    ok(vault_count(s.bob->vault, VT_PREKEY, buf_view(&current), &n));
+    assert_int_equal(n, 0);
+    buf_done(&current);
+    stage_close(&s);
+}
+
+static void the_oldest_slots_go_when_there_are_too_many(void **state)
+{
+    struct stage s;
+    uint64_t n;
+    uint8_t key[24] = {7}, row[40] = {0};
+    struct buf first = {0};
+
+    (void)state;
+    stage_acquainted(&s, false);
+    ok(vault_begin(s.bob->vault));
+    for (uint32_t i = 0; i < SLOTS_ALL_MAX + 10; i++) {
+        put_u32(key + 20, SLOTS_ALL_MAX + 10 - i);
+        put_u64(row + 32, s.w.now + i);
+        ok(vault_put(s.bob->vault, VT_SLOT, BYTES_OF(key), BYTES_OF(row)));
+    }
+    ok(vault_commit(s.bob->vault));
+    world_pass(&s.w, HOURS(7));
+    ok(device_receive(s.bob));
+    ok(vault_count(s.bob->vault, VT_SLOT, BYTES(NULL, 0), &n));
+    assert_int_equal(n, SLOTS_ALL_MAX);
+    ok(vault_get(s.bob->vault, VT_SLOT, BYTES_OF(key), &first)); /* the newest stays */
+    put_u32(key + 20, SLOTS_ALL_MAX + 10);
+    assert_int_equal(vault_get(s.bob->vault, VT_SLOT, BYTES_OF(key), &first), WAX_E_NOTFOUND);
+    buf_done(&first);
+    stage_close(&s);
+}
+
 /* --- A list that somebody fills --- */
 
 /* Rows of that many made-up devices, each with n messages. */
@@ -218,6 +309,8 @@ int main(void)
         cmocka_unit_test(who_share_no_session_any_more_find_a_new_one),
         cmocka_unit_test(a_clock_that_is_ahead_does_not_refuse_a_new_device),
         cmocka_unit_test(an_old_silent_message_that_comes_again_is_no_news),
+        cmocka_unit_test(what_a_wrong_clock_dated_goes_in_its_time),
+        cmocka_unit_test(the_oldest_slots_go_when_there_are_too_many),
         cmocka_unit_test(a_full_list_keeps_nobody_else_out_of_it),
         cmocka_unit_test(strangers_do_not_use_up_the_requests_of_an_hour),
     };

@@ -118,6 +118,22 @@ static void renewal_is_granted_once_an_hour(void **state)
     assert_false(session_mark_renew(s, TALK_NOW + 2 * HOUR_MS + 1));
 }
 
+static void times_of_a_clock_that_was_set_back_count_as_now(void **state)
+{
+    struct peer_sessions *s = state_of(&ann, &bob);
+
+    say(&ann, &bob, "a", TALK_NOW);
+    say(&bob, &ann, "b", TALK_NOW);
+    assert_false(session_set_back(s, TALK_NOW - DAY_MS));
+    assert_true(session_set_back(s, TALK_NOW - 2 * DAY_MS));
+    const struct session *x = held(&ann, &bob, 0);
+    assert_int_equal(x->came_at, TALK_NOW - 2 * DAY_MS);
+    assert_int_equal(x->established_at, TALK_NOW - 2 * DAY_MS);
+    assert_int_equal(x->used_at, TALK_NOW - 2 * DAY_MS);
+    assert_int_equal(x->kem_at, TALK_NOW - 2 * DAY_MS);
+    assert_false(session_set_back(s, TALK_NOW - 2 * DAY_MS));
+}
+
 static void a_reading_only_session_is_left_for_the_one_before(void **state)
 {
     struct letter l, answer;
@@ -368,6 +384,7 @@ int main(void)
         T(the_bundle_of_another_device_is_not_used),
         T(a_session_idle_for_30_days_is_replaced),
         T(renewal_is_granted_once_an_hour),
+        T(times_of_a_clock_that_was_set_back_count_as_now),
         T(a_reading_only_session_is_left_for_the_one_before),
         T(an_answer_can_be_bound_to_the_session_it_came_in),
         T(after_fifty_messages_a_kem_key_is_offered),
