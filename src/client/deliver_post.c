@@ -198,7 +198,7 @@ static wax_rc renew_fanout(struct delivery *d)
     if (!d->box.has_fanout)
         return WAX_OK;
     memcpy(value, d->box.com.b, 32);
-    put_u64(value + 32, now_own(d->c));
+    put_u64(value + 32, now_late(d->c));
     return vault_put(d->c->env.vault, VT_FANOUT, fanout_key(&d->c->keys.dev, &d->box.fanout, key),
                      BYTES_OF(value));
 }

@@ -136,7 +136,7 @@ static wax_rc first_seal(struct delivery *d)
     wax_rc rc = rng_fill(c->env.rng, d->box.fanout.b, sizeof d->box.fanout.b);
     d->box.has_fanout = true;
     memcpy(value, d->box.com.b, 32);
-    put_u64(value + 32, now_own(c));
+    put_u64(value + 32, now_late(c));
     if (rc == WAX_OK)
         rc = vault_put(c->env.vault, VT_FANOUT, fanout_key(&c->keys.dev, &d->box.fanout, key),
                        BYTES_OF(value));

@@ -11,10 +11,11 @@ struct sweep_rule {
     uint64_t keep_rows; /* of each session, however old they are */
     bool closed_only;   /* epochs: an open one stays */
     const char *prefix; /* of the keys; NULL: all */
+    bool secret;        /* goes by the own clock alone: a server cannot keep it alive */
 };
 
 static const struct sweep_rule rules[] = {
-    {VT_SKIPPED, 32, SKIPPED_KEEP_MS, 0, false},
+    {VT_SKIPPED, 32, SKIPPED_KEEP_MS, 0, false, NULL, true},
     {VT_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
     {VT_OWN_SLOT, 32, SLOTS_KEEP_MS, SLOTS_SESSION_MIN, false},
     {VT_EPOCH, 37, SLOTS_KEEP_MS, 0, true},
@@ -61,7 +62,7 @@ static wax_rc date_row(struct client *c, const struct sweep_rule *rule, struct b
     wax_rc rc = vault_get(c->env.vault, rule->table, key, &b);
 
     if (rc == WAX_OK && b.n >= rule->time_at + 8) {
-        put_u64(b.p + rule->time_at, now_own(c));
+        put_u64(b.p + rule->time_at, rule->secret ? now_own(c) : now_late(c));
         rc = vault_put(c->env.vault, rule->table, key, buf_view(&b));
     }
     buf_done(&b);
@@ -82,12 +83,15 @@ static wax_rc sweep_row(struct client *c, const struct sweep_rule *rule, struct 
     return rc;
 }
 
+/* What repair needs is not forgotten by a clock that jumped ahead: the server's must say so, too.
+ */
 static wax_rc sweep(struct client *c, const struct sweep_rule *rule)
 {
-    uint64_t now = now_own(c);
+    uint64_t now = rule->secret ? now_own(c) : now_early(c),
+             late = rule->secret ? now_own(c) : now_late(c);
     struct old o = {.rule = rule,
                     .limit = now > rule->keep_ms ? now - rule->keep_ms : 0,
-                    .ahead = now < UINT64_MAX - AHEAD_MS ? now + AHEAD_MS : UINT64_MAX};
+                    .ahead = late < UINT64_MAX - AHEAD_MS ? late + AHEAD_MS : UINT64_MAX};
     struct bytes prefix = rule->prefix ? BYTES_STR(rule->prefix) : BYTES(NULL, 0);
     wax_rc rc = vault_scan(c->env.vault, rule->table, prefix, BYTES(NULL, 0), false, old_row, &o);
 
@@ -230,6 +234,17 @@ static wax_rc drop_prekeys(struct client *c)
     return rc;
 }
 
+/* A mailbox is empty when its device is first listed. */
+static wax_rc drained_first(struct client *c, uint64_t *before)
+{
+    struct client_device_note note;
+    wax_rc rc = *before ? WAX_E_NOTFOUND : client_device_note(c, &c->keys.dev, &note);
+
+    if (rc == WAX_OK)
+        *before = note.added_at;
+    return rc == WAX_E_NOTFOUND ? WAX_OK : rc;
+}
+
 /* When the mailbox was empty last, and when besides all of it was judged: a server that lets one
  * envelope wait for ever must not keep the old prekeys alive with it. */
 static wax_rc note_drained(struct client *c)
@@ -237,6 +252,8 @@ static wax_rc note_drained(struct client *c)
     uint64_t before, now = now_server(c);
     wax_rc rc = meta_get_u64(c->env.vault, "drained.server", &before);
 
+    if (rc == WAX_OK)
+        rc = drained_first(c, &before);
     if (rc == WAX_OK)
         rc = notices_missed(c, before, now);
     if (rc == WAX_OK && before && now >= before + LIFE_MS)

@@ -123,7 +123,7 @@ static wax_rc repeat_one(struct client *c, const struct acct_id *acct, const str
                          const struct dev_id *dev, struct sent *s)
 {
     bool queued;
-    uint64_t now = now_own(c);
+    uint64_t now = now_early(c);
     wax_rc rc = sent_load(c, com, s);
 
     if (rc != WAX_OK)

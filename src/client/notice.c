@@ -193,8 +193,10 @@ static bool gap_row(void *ctx, struct bytes key, struct bytes value)
     struct gap *g = ctx;
     uint64_t accepted = sent_accepted(value);
 
+    /* From a week to a fortnight after that a notice may have waited; the bounds are such that it
+     * was surely seen. One that was seen just now has left its mark. */
     if (key.n == 32 && accepted && g->before < accepted + LIFE_MS &&
-        g->now >= accepted + 2 * LIFE_MS)
+        g->now >= sent_first(value) + 2 * STALE_MS)
         buf_bytes(&g->coms, key);
     return true;
 }

@@ -69,9 +69,10 @@ struct sent_dev {
 struct sent {
     uint8_t kind; /* enum outbox_kind */
     struct acct_id peer;
-    uint64_t created, last; /* own clock: first sealed, last taken by the server */
-    uint64_t accepted;      /* the server's clock: last taken; 0: not yet known */
-    uint64_t history;       /* 0: none */
+    uint64_t sealed;   /* its newest envelope, by the earlier clock */
+    uint64_t last;     /* when the server took it last, by the later clock */
+    uint64_t accepted; /* the server's clock: last taken; 0: not yet known */
+    uint64_t history;  /* 0: none */
     uint32_t n;
     struct sent_dev devs[SENT_DEVICES_MAX];
 };
@@ -92,6 +93,9 @@ wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_
                      size_t n, uint64_t accepted) WAX_MUST;
 /* sent.accepted in a row of VT_SENT as it lies there; 0 too for one of another kind. */
 uint64_t sent_accepted(struct bytes row);
+/* The earliest time at which the server may have taken that: an answer that was lost is known only
+ * by the one to the next try. */
+uint64_t sent_first(struct bytes row);
 /* What no repeat may be asked for any more, and whose fate is known or no longer to be known. */
 wax_rc sent_sweep(struct client *c) WAX_MUST;
 

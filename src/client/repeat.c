@@ -72,7 +72,7 @@ static wax_rc answer_one(struct client *c, const struct opened *o, const struct 
     if (!ID_EQ(&s->peer, &o->sender.acct) && !ID_EQ(&c->acct, &o->sender.acct))
         return WAX_OK; /* of another conversation */
     const struct sent_dev *d = sent_find(s, &o->sender.dev);
-    uint64_t now = now_own(c);
+    uint64_t now = now_early(c);
     if (!d || (now > s->last && now - s->last > REPEAT_KEEP_MS))
         return WAX_OK;
     struct sid sealed_in = d->sid;

@@ -22,7 +22,7 @@ wax_rc sent_store(struct client *c, const struct hash32 *com, const struct sent 
     buf_u64(&b, s->last);
     buf_u8(&b, s->kind);
     buf_bytes(&b, BYTES_OF(s->peer.b));
-    buf_u64(&b, s->created);
+    buf_u64(&b, s->sealed);
     buf_u64(&b, s->accepted);
     buf_u64(&b, s->history);
     buf_u32(&b, s->n);
@@ -49,7 +49,7 @@ static wax_rc read_row(struct bytes in, struct sent *s)
     s->last = rd_u64(&r);
     s->kind = rd_u8(&r);
     rd_copy(&r, s->peer.b, sizeof s->peer.b);
-    s->created = rd_u64(&r);
+    s->sealed = rd_u64(&r);
     s->accepted = rd_u64(&r);
     s->history = rd_u64(&r);
     s->n = rd_u32(&r);
@@ -122,8 +122,8 @@ static wax_rc begin(struct client *c, const struct outbox *o, struct sent *ret)
 
     *ret = (struct sent){.kind = o->kind,
                          .peer = o->peer,
-                         .created = now_own(c),
-                         .last = now_own(c),
+                         .sealed = now_early(c),
+                         .last = now_late(c),
                          .history = o->history};
     buf_bytes(&b, BYTES_OF(o->r32.b));
     buf_bytes(&b, buf_view(&o->content));
@@ -152,6 +152,7 @@ wax_rc sent_sealed(struct client *c, const struct outbox *o, const struct dev_id
         d->sid = *sid;
         d->fanout = o->fanout;
         d->flags &= (uint8_t)~SENT_ENDED;
+        s->sealed = now_early(c);
     }
     if (rc == WAX_OK)
         rc = sent_store(c, &o->com, s);
@@ -173,7 +174,7 @@ wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_
             d->flags &= (uint8_t)~SENT_PENDING;
     }
     if (rc == WAX_OK && o->done.n) { /* some device's envelope is at the server now */
-        s->last = now_own(c);
+        s->last = now_late(c);
         s->accepted = accepted ? accepted : s->accepted;
     }
     if (rc == WAX_OK)
@@ -182,13 +183,21 @@ wax_rc sent_finished(struct client *c, const struct outbox *o, const struct dev_
     return rc;
 }
 
-/* Version ‖ last ‖ kind ‖ peer ‖ created ‖ accepted … */
+/* Version ‖ last ‖ kind ‖ peer ‖ sealed ‖ accepted … */
 #define AT_LAST 1
+#define AT_SEALED 42
 #define AT_ACCEPTED 50
 
 uint64_t sent_accepted(struct bytes row)
 {
     return row.n >= AT_ACCEPTED + 8 ? get_u64(row.p + AT_ACCEPTED) : 0;
+}
+
+uint64_t sent_first(struct bytes row)
+{
+    uint64_t accepted = sent_accepted(row), sealed = accepted ? get_u64(row.p + AT_SEALED) : 0;
+
+    return sealed < accepted ? sealed : accepted;
 }
 
 #define SENT_KEEP_MOST_MS (60 * DAY_MS)
@@ -230,7 +239,7 @@ static wax_rc date_row(struct client *c, struct bytes key)
 
 wax_rc sent_sweep(struct client *c)
 {
-    uint64_t now = now_own(c), keep = REPEAT_KEEP_MS + SENT_SLACK_MS;
+    uint64_t now = now_early(c), keep = REPEAT_KEEP_MS + SENT_SLACK_MS;
     struct old o = {.limit = now > keep ? now - keep : 0,
                     .most = now > SENT_KEEP_MOST_MS ? now - SENT_KEEP_MOST_MS : 0,
                     .now = now};
