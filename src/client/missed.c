@@ -5,8 +5,9 @@
 /* REPAIR_MISSED, sender's device 16 ‖ device left out 16 → told last 8 ‖ times 1. */
 #define TOLD_ROW 9
 #define TOLD_MAX 6U /* times; then the person knows, too */
-/* REPAIR_MISSING, device that is not in our pin 16 → told at 8 ‖ acct_id 32 ‖ who told 16. */
-#define MISSING_ROW 56
+/* REPAIR_MISSING, device that is not in our pin 16 → told at 8 ‖ acct_id 32 ‖ who told 16 ‖ seq
+ * of his account's list 4. */
+#define MISSING_ROW 60
 
 /* --- Those who were reached --- */
 
@@ -172,6 +173,7 @@ static wax_rc ask_later(struct client *c, const struct opened *o, const struct d
     put_u64(row, now_own(c));
     memcpy(row + 8, o->sender.acct.b, 32);
     memcpy(row + 40, o->sender.dev.b, 16);
+    put_u32(row + 56, o->payload.my_seq);
     return vault_put(c->env.vault, VT_REPAIR,
                      repair_key(REPAIR_MISSING, BYTES_OF(dev->b), BYTES(NULL, 0), key),
                      BYTES_OF(row));
@@ -204,6 +206,7 @@ wax_rc missed_take(struct client *c, const struct opened *o)
 struct missing {
     struct dev_id dev, by;
     struct acct_id acct;
+    uint32_t seq;
 };
 
 static bool missing_row(void *ctx, struct bytes key, struct bytes value)
@@ -215,6 +218,7 @@ static bool missing_row(void *ctx, struct bytes key, struct bytes value)
     memcpy(m.dev.b, key.p + 1, 16);
     memcpy(m.acct.b, value.p + 8, 32);
     memcpy(m.by.b, value.p + 40, 16);
+    m.seq = get_u32(value.p + 56);
     buf_add(ctx, &m, sizeof m);
     return true;
 }
@@ -226,7 +230,7 @@ static wax_rc found_in_tx(struct client *c, const struct missing *m, struct pin 
 
     if (rc == WAX_OK && pin_find(pin, &m->dev) >= 0) {
         rc = repeat_all(c, &m->acct, &m->dev);
-    } else if (rc == WAX_OK) {
+    } else if (rc == WAX_OK && pin->head.manifest.seq < m->seq) { /* else: removed since */
         struct item a =
             alert_make(c, "server_refused", WAX_R_CHAIN, pin->head.manifest.handle, &m->by,
                        "the directory does not show a device that this contact says there is; it "

@@ -158,6 +158,18 @@ static bool listed_unreadable(struct sim *s, size_t from, size_t to)
     return f.n > 0;
 }
 
+/* What counts as excused, and by which rule:
+ * - either device is removed: the queue of a removed device is purged, its sessions are dropped and
+ *   what it sent is refused and listed (4.2, 5.2);
+ * - never stored for this device: it was not on the list when the server took the message (2: a
+ *   fan-out goes to the devices listed; 5.4: nothing older than a device's listing is handed on),
+ * or the message is not accepted and still waits, visibly, in the outbox; for a sender whose clock
+ * is far ahead, the device was dormant, which is told at the sender and to the siblings (4.1);
+ * - the sync that names the recipient of an own message was skipped likewise (5.4);
+ * - the home was put back to a copy from before: what it had read since is in its siblings' hands,
+ *   and an account with one device has nobody to ask (4.6);
+ * - expired, with both ends told (4.8);
+ * - listed as unreadable, and asked for (4.8). */
 static bool excused(struct sim *s, size_t from, size_t to, const struct item *it)
 {
     const struct life *l = &s->life[to];

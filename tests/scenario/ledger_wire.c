@@ -109,7 +109,7 @@ bool ledger_map_same(struct ledger_map *m, uint64_t key, uint64_t value)
 
 static struct {
     struct sim *s; /* NULL: nobody listens */
-    struct ledger_map *ciphers, *slots, *fanouts, *own, *acks, *gone;
+    struct ledger_map *ciphers, *left, *slots, *fanouts, *own, *acks, *gone;
 } here;
 
 wax_rc __real_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
@@ -117,7 +117,9 @@ wax_rc __real_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint
 wax_rc __wrap_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
                          uint8_t *out, size_t n) WAX_MUST;
 
-/* Sealing and opening give the same pair of plaintext and ciphertext. */
+/* Which key made or opens a ciphertext. What was sealed and rolled back before it left may be
+ * sealed otherwise under the same key (a store without room, memory that ran out): nobody can have
+ * seen it. So the ciphertexts are compared as they go over the wire. */
 wax_rc __wrap_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
                          uint8_t *out, size_t n)
 {
@@ -127,11 +129,19 @@ wax_rc __wrap_aes128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint
     wax_rc rc = __real_aes128_ctr(key, iv, in, out, n);
 
     if (rc == WAX_OK) {
-        uint64_t both = before ^ ledger_hash(0, out, n);
-        if (both && !ledger_map_same(here.ciphers, id, both))
-            ledger_complain(here.s, &here.s->t->keys, "a key encrypted two contents", NULL, "");
+        *ledger_map_at(here.ciphers, before) = id;
+        *ledger_map_at(here.ciphers, ledger_hash(0, out, n)) = id;
     }
     return rc;
+}
+
+static void see_cipher(struct sim *s, struct bytes body)
+{
+    uint64_t cipher = ledger_hash(0, body.p, body.n - 32),
+             id = *ledger_map_at(here.ciphers, cipher);
+
+    if (id && !ledger_map_same(here.left, id, cipher))
+        ledger_complain(s, &s->t->keys, "a key encrypted two contents", NULL, "");
 }
 
 /* --- Requests as they reach a server: no slot carries two envelopes --- */
@@ -156,6 +166,8 @@ static void see_envelope(struct sim *s, struct bytes raw)
             (from < 0 || !s->life[from].was_rolled)) /* 4.6: an older copy does not know better */
             ledger_complain(s, &s->t->keys, "a slot was sealed twice",
                             from < 0 ? NULL : &s->w.devices[from], "");
+        if (env->body.n > 32)
+            see_cipher(s, env->body);
     }
     free(env);
 }
@@ -337,6 +349,7 @@ void ledger_begin(struct sim *s)
 {
     s->letter_at = ledger_map_new();
     here.ciphers = ledger_map_new();
+    here.left = ledger_map_new();
     here.slots = ledger_map_new();
     here.fanouts = ledger_map_new();
     here.own = ledger_map_new();
@@ -355,6 +368,7 @@ void ledger_end(struct sim *s)
     here.s = NULL;
     ledger_map_free(s->letter_at);
     ledger_map_free(here.ciphers);
+    ledger_map_free(here.left);
     ledger_map_free(here.slots);
     ledger_map_free(here.fanouts);
     ledger_map_free(here.own);
