@@ -14,9 +14,8 @@ struct log_audit {
 };
 
 /* A job of STORE_LOG_READ; ctx: struct log_audit. It makes the whole log anew from the
- * manifests, entry by entry, in memory (about 250 bytes a change), and compares: times, map
- * roots and sizes, the daily index, the log's root, the checkpoint and its signature; and it
- * lets the stored trees prove every change and every entry. WAX_E_DAMAGED: there are findings;
+ * manifests, entry by entry, in memory, and compares: times, map roots and sizes, the daily index,
+ * the log's root, the checkpoint and its signature; and it lets the stored trees prove every change and every entry. WAX_E_DAMAGED: there are findings;
  * at most 20 of a kind are told. An empty log is fine. */
 wax_rc log_audit_run(void *ctx, const struct store_log *log) WAX_MUST;
 
