@@ -241,7 +241,7 @@ static void what_a_removed_device_wrote_is_not_taken_and_that_is_told(void **sta
     days(&s, 9, s.bob, NULL);
     ok(client_login(s.ann->client));
     ok(client_revoke(s.ann->client, client_dev(s.ann2->client)));
-    s.ann2->client = NULL;
+    gone_for_good(s.ann2);
     ok(client_lookup(s.bob2->client, ANN));
     for (int hour = 0; hour < 14; hour++) {
         bobs_talk(&s, 2);
